@@ -1,0 +1,69 @@
+"""Tell ntfy how a run went: one message, always, and never a red run because of it.
+
+Standard library and syntax that old Pythons know: the message must also come when uv, and so a newer Python, could not
+be had. The template owns this file.
+"""
+
+import json
+import os
+import re
+from urllib.request import Request, urlopen
+
+LIMIT = 4096  # bytes of text that ntfy takes
+SHAPES = {"version": r"\d+\.\d+\.\d+", "name": r"[a-z0-9-]+", "unfinished": r"\d+\.\d+\.\d+"}
+
+
+def compose(env):
+    # type: (dict[str, str]) -> dict[str, object]
+    """Give the message for what the workflow put into the environment."""
+    needs = json.loads(env.get("NEEDS") or "{}")
+    # A skipped publish job is missing on older Giteas, and on newer ones hands on the raw text of its expressions.
+    results = {job: needs.get(job, {}).get("result") or "skipped" for job in ("lint", "test", "publish")}
+    given = needs.get("publish", {}).get("outputs") or {}
+    found = {key: given[key] for key, shape in SHAPES.items() if re.fullmatch(shape, given.get(key) or "", re.ASCII)}
+    released = results["publish"] == "success" and "version" in found and "name" in found
+
+    state = next((state for state in ("failure", "cancelled") if state in results.values()), "success")
+    title = ", ".join(job for job, result in results.items() if result == state) + f": {state}"
+    if state == "success":
+        title = "{name} {version} released".format(**found) if released else "passed, nothing released"
+    repository = env.get("GITHUB_REPOSITORY", "")
+    branch = (env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", ""))[:200]
+    link = f"{env.get('GITEA_URL', '')}/{repository}/actions/runs/{env.get('GITHUB_RUN_NUMBER', '')}?by_index=1"
+    lines = [
+        f"{env.get('GITHUB_EVENT_NAME', '')} on {branch}, commit {env.get('GITHUB_SHA', '')[:10]}",
+        ", ".join(f"{job}: {result}" for job, result in results.items()),
+    ]
+    if released:
+        lines.append("uv add {name}=={version} --index gitea={}".format(env.get("INDEX_URL", ""), **found))
+    if "unfinished" in found:
+        lines.append("{unfinished} has its tag but no files: run the publish job of its commit again.".format(**found))
+    return {
+        "topic": env.get("NTFY_TOPIC", ""),
+        "title": f"{repository}: {title}",
+        "message": "\n".join([*lines, link]).encode()[:LIMIT].decode(errors="ignore"),
+        "tags": [{"success": "white_check_mark", "failure": "x", "cancelled": "no_entry_sign"}[state]],
+        "priority": 4 if state == "failure" else 3,
+        "click": link,
+    }
+
+
+def main():
+    # type: () -> None
+    """Send the message; what goes wrong is a warning in the log."""
+    if not os.environ.get("NTFY_URL"):
+        print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
+        return
+    headers = {"Content-Type": "application/json"}
+    if os.environ.get("NTFY_TOKEN"):
+        headers["Authorization"] = f"Bearer {os.environ['NTFY_TOKEN']}"
+    try:
+        body = json.dumps(compose(dict(os.environ))).encode()
+        with urlopen(Request(os.environ["NTFY_URL"], body, headers), timeout=10):
+            print("notify: told ntfy.")
+    except Exception as error:
+        print(f"notify: warning, ntfy was not told: {error!r}. See NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")
+
+
+if __name__ == "__main__":
+    main()
