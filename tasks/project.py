@@ -1,0 +1,246 @@
+"""What an existing repository says of itself: names, version, Python floor, import packages, build backend."""
+
+import configparser
+import email
+import email.message
+import re
+import shutil
+import subprocess
+import tempfile
+import tomllib
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Folders beside a package that are not one (setuptools leaves out the same in a flat layout).
+NOT_PACKAGES = set(
+    "tests test docs doc documentation examples example benchmarks benchmark scripts script tools tasks bin build dist "
+    "ci requirements site notebooks notebook data venv env node_modules".split()
+)
+DEVELOPMENT = ("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt", "requirements-test.txt")
+
+
+class Refused(Exception):
+    """The repository cannot be brought onto the template; the text says why and what to do."""
+
+
+@dataclass
+class Project:
+    """What was found. `toml` is pyproject.toml parsed (with a [project] table where there is or will be one)."""
+
+    text: str  # pyproject.toml as it is, or "" without one
+    toml: dict[str, Any]
+    modules: list[str]  # import packages (or modules), by name
+    source: str  # "src" or ""
+    requirements: list[str] = field(default_factory=list)  # PEP 508, from requirements.txt
+    development: list[str] = field(default_factory=list)  # the same, from requirements-dev.txt
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """Give the [project] table, empty where there is none."""
+        return dict(self.toml.get("project", {}))
+
+    @property
+    def backend(self) -> str:
+        """Give the build backend; without one but with [project], setuptools by PEP 517."""
+        default = "setuptools.build_meta:__legacy__" if self.table else ""
+        return str(self.toml.get("build-system", {}).get("build-backend", default))
+
+
+def normalise(name: str) -> str:
+    """Write a distribution name as an index lists it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def read(folder: Path, uv: str) -> Project:
+    """Read the repository in folder, without changing anything in it.
+
+    Args:
+        folder: The root of the repository.
+        uv: The uv that builds a wheel where only setup.py knows the metadata.
+    Raises:
+        Refused: pyproject.toml is not TOML, has no [project] table that could be made, or a requirement is none.
+    """
+    path = folder / "pyproject.toml"
+    text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    try:
+        toml = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"pyproject.toml is not TOML: {error}. Mend it, then run the same command again.") from error
+    if "project" in toml:
+        return Project(text, toml, *packages(folder, toml))
+    if "poetry" in toml.get("tool", {}):
+        raise Refused(
+            "pyproject.toml has [tool.poetry] and no [project] table, which uv and this template read. "
+            "Convert it with `uvx migrate-to-uv`, commit, then run the same command again."
+        )
+    if (folder / "setup.py").exists() or (folder / "setup.cfg").exists():
+        table, modules = from_setup(folder, uv)
+        system = "" if "build-system" in toml else SETUPTOOLS
+        new = system + table
+        text = new + ("\n" + text if text else "")
+        source = "src" if any((folder / "src" / name).exists() for name in modules) else ""
+        return Project(text, tomllib.loads(text), modules, source)
+    project = Project(text, toml, *packages(folder, toml))
+    if (folder / "requirements.txt").exists():
+        project.requirements = requirements(folder / "requirements.txt", set())
+    for name in DEVELOPMENT:
+        if (folder / name).exists():
+            project.development += requirements(folder / name, {folder / "requirements.txt"})
+    return project
+
+
+def packages(folder: Path, toml: dict[str, Any]) -> tuple[list[str], str]:
+    """Name the import packages of a repository, and the folder they are in ("src" or "")."""
+    tool = toml.get("tool", {})
+    named: list[str] = []
+    if wheel := tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {}):
+        named = [Path(entry).name for entry in wheel.get("packages", wheel.get("only-include", []))]
+    elif module := tool.get("flit", {}).get("module", {}).get("name"):
+        named = [module.split(".")[0]]
+    elif module := tool.get("uv", {}).get("build-backend", {}).get("module-name"):
+        named = [entry.split(".")[0] for entry in ([module] if isinstance(module, str) else module)]
+    elif (setup := tool.get("setuptools", {})) and isinstance(setup.get("packages", []), list):
+        named = [entry.split(".")[0] for entry in [*setup.get("packages", []), *setup.get("py-modules", [])]]
+    source = "src" if (folder / "src").is_dir() else ""
+    plain = normalise(toml.get("project", {}).get("name", folder.resolve().name)).replace("-", "_")
+    found = [
+        entry.name
+        for entry in sorted((folder / source).iterdir())
+        if entry.is_dir()
+        and entry.name.isidentifier()
+        and (source or entry.name not in NOT_PACKAGES)
+        and next(entry.rglob("*.py"), None)
+    ]
+    if not named and (plain in found or not found) and tool.get("setuptools", {}).get("packages") is None:
+        named = [plain] if plain in found or (folder / source / f"{plain}.py").exists() else []
+    return list(dict.fromkeys(named or found)), source
+
+
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+# Metadata that setup.py keeps giving once a [project] table is there, if the table says so.
+KEPT_IN_SETUP = {
+    "Author": "authors",
+    "Author-email": "authors",
+    "Maintainer": "maintainers",
+    "Maintainer-email": "maintainers",
+    "License": "license",
+    "License-Expression": "license",
+    "Keywords": "keywords",
+    "Classifier": "classifiers",
+    "Home-page": "urls",
+    "Project-URL": "urls",
+    "Description-Content-Type": "readme",
+}
+
+
+def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
+    """Write the [project] table of a repository whose metadata is in setup.py or setup.cfg, and name its modules.
+
+    The wheel knows: it is built from a copy of the folder, so that nothing is left in the repository.
+    What `uv add` and the release must be able to change becomes static; the rest stays in setup.py, as `dynamic`.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary, "copy")
+        shutil.copytree(folder, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv", "venv", "build", "dist"))
+        built = subprocess.run(
+            [uv, "build", "--quiet", "--wheel", "--out-dir", f"{temporary}/dist", str(copy)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if built.returncode != 0:
+            tail = "\n".join(built.stderr.strip().splitlines()[-5:])
+            raise Refused(f"{tail}\nsetup.py does not build a wheel (above). Mend it, then run the same command again.")
+        with zipfile.ZipFile(next(Path(temporary, "dist").glob("*.whl"))) as wheel:
+            names = wheel.namelist()
+            information = next(name.split("/")[0] for name in names if name.endswith(".dist-info/METADATA"))
+            metadata = email.message_from_bytes(wheel.read(f"{information}/METADATA"))
+            points = configparser.ConfigParser(delimiters="=")
+            if f"{information}/entry_points.txt" in names:
+                points.read_string(wheel.read(f"{information}/entry_points.txt").decode())
+    tops = {name.split("/")[0] for name in names if not name.startswith(information) and ".data/" not in name}
+    modules = sorted(name.removesuffix(".py") for name in tops if name.removesuffix(".py").isidentifier())
+    return project_table(metadata, points.sections()), modules
+
+
+def project_table(metadata: email.message.Message, entry_points: list[str]) -> str:
+    """Write a [project] table from the metadata of a wheel (core metadata specification)."""
+    dynamic = {KEPT_IN_SETUP[key] for key in metadata if key in KEPT_IN_SETUP}
+    kinds = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
+    dynamic |= {kinds.get(section, "entry-points") for section in entry_points}
+    extras: dict[str, list[str]] = {str(name): [] for name in metadata.get_all("Provides-Extra", [])}
+    plain: list[str] = []
+    for entry in metadata.get_all("Requires-Dist", []):
+        requirement, _, marker = str(entry).partition(";")
+        found = re.search(r"""extra == ['"]([^'"]+)['"]""", marker)
+        if not found:
+            plain.append(str(entry))
+            continue
+        rest = re.sub(r"""\s*(and\s+)?extra == ['"][^'"]+['"]\s*$""", "", marker).strip()
+        rest = rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest
+        extras.setdefault(found[1], []).append(f"{requirement.strip()}; {rest}" if rest else requirement.strip())
+    lines = ["[project]", f"name = {quoted(str(metadata['Name']))}", f"version = {quoted(str(metadata['Version']))}"]
+    if metadata["Summary"]:
+        lines.append(f"description = {quoted(str(metadata['Summary']))}")
+    if metadata["Requires-Python"]:
+        lines.append(f"requires-python = {quoted(str(metadata['Requires-Python']))}")
+    lines.append(f"dependencies = {array(plain)}")
+    if dynamic:
+        lines.append(f"# setup.py still says these.\ndynamic = {array(sorted(dynamic))}")
+    if extras:
+        lines += ["", "[project.optional-dependencies]"]
+        lines += [f"{quoted(name)} = {array(entries)}" for name, entries in extras.items()]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """Write a TOML string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t").replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def array(entries: list[str]) -> str:
+    """Write a TOML array of strings, one a line where there are several."""
+    if len(entries) < 2:
+        return f"[{', '.join(map(quoted, entries))}]"
+    return "[\n" + "".join(f"    {quoted(entry)},\n" for entry in entries) + "]"
+
+
+def requirements(path: Path, seen: set[Path]) -> list[str]:
+    """Read a requirements file (pip's format) as PEP 508 requirements.
+
+    Comments, hashes and index options are left out (the file itself stays); files that it includes with -r are read
+    too, each once, and not those in seen.
+
+    Raises:
+        Refused: a line that no [project] table can say, such as a path without a name.
+    """
+    seen.add(path)
+    found: list[str] = []
+    text = re.sub(r"\\\r?\n", " ", path.read_text("utf-8-sig"))
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = (
+            re.sub(r"(^|\s)#.*$", "", raw) if not re.match(r"\s*(-e\s+)?\S+://", raw) else re.sub(r"\s+#.*$", "", raw)
+        )
+        line = re.sub(r"\s+--(hash|config-settings|global-option)[= ]\S+", "", line).strip()
+        if included := re.match(r"(-r|--requirement)[= ]\s*(\S+)", line):
+            other = path.parent / included[2]
+            if other not in seen:
+                found += requirements(other, seen)
+            continue
+        line = re.sub(r"^(-e|--editable)[= ]\s*", "", line)
+        if not line or line.startswith("-") or line in (".", "./"):
+            continue
+        if re.match(r"[a-z+]+://", line):
+            name = re.search(r"#(?:.*&)?egg=([A-Za-z0-9._-]+(?:\[[^\]]*\])?)", line)
+            if not name:
+                raise Refused(f"{path.name}, line {number}: {line} has no name. Write it as NAME @ {line}.")
+            line = f"{name[1]} @ {line.partition('#')[0]}"
+        if not re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*($|[\[<>=!~;@(])", line):
+            raise Refused(
+                f"{path.name}, line {number}: '{line}' is no requirement. Write it as NAME @ URL, or remove it."
+            )
+        found.append(line)
+    return found

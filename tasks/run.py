@@ -1,0 +1,37 @@
+"""What Copier runs after rendering: lock a new package, or bring an existing repository onto the template.
+
+Standard library only: Copier's own Python runs it, on any machine.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main(operation: str, *arguments: str) -> int:
+    """Run `lock`, or `adopt` or `update` (apply.py) with its arguments, in the current folder.
+
+    Returns:
+        The exit code. A new package is whole without its lock, so `lock` only says what went wrong.
+    """
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if operation == "lock":
+        if uv is None:
+            print("uv was not found, so there is no uv.lock yet. Install uv, then run in the new folder: uv lock")
+        elif subprocess.run([uv, "lock", "--quiet"], check=False).returncode != 0:
+            print("There is no uv.lock yet (uv says why above). When that is mended, run in the new folder: uv lock")
+        return 0
+    if uv is None:
+        print("uv was not found, and an existing repository is brought onto the template with it. Nothing was written.")
+        print("Install uv (or start Copier with uvx), then run the same command again.")
+        return 1
+    # Not the configuration of the repository in hand: apply.py has its own dependencies.
+    script = [uv, "run", "--quiet", "--no-config", "--script", str(Path(__file__).with_name("apply.py"))]
+    environment = {**os.environ, "UV": uv, "COPIER_PYTHON": sys.executable}
+    return subprocess.run([*script, operation, *arguments], check=False, env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
