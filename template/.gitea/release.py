@@ -17,12 +17,11 @@ import subprocess
 import sys
 import time
 import tomllib
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import NoReturn
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import urlsplit
 
 TWINE = ("uvx", "twine==7.0.0")
 UPLOAD = (*TWINE, "upload", "--non-interactive", "--disable-progress-bar", "--repository-url")
@@ -36,7 +35,6 @@ FOOTER = re.compile(r"^BREAKING[ -]CHANGE:", re.MULTILINE)
 NOTHING, PATCH, MINOR, MAJOR = range(4)
 LEVELS = {"fix": PATCH, "feat": MINOR, "major": MAJOR}
 PAUSES = (1, 3, 9)  # seconds before the registry is asked again
-ROUNDS = 10  # versions that other runs may take before this one gives up
 
 STATE = Path(os.environ.get("RUNNER_TEMP", "/tmp")) / "release"
 NUMBER, TREE, DIST, SMOKE = STATE / "version", STATE / "tree", STATE / "dist", STATE / "smoke"
@@ -46,13 +44,6 @@ SECRET = {name: os.environ.pop(name, "") for name in ("REGISTRY_USER", "REGISTRY
 os.environ.pop("VIRTUAL_ENV", None)  # uv's for this script; the package has its own
 
 Version = tuple[int, ...]
-
-
-class SameHost(HTTPRedirectHandler):
-    """Follows no redirect: it would carry the credentials to another address."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Give None, so that the redirect itself is the answer."""
 
 
 def need(condition: object, sentence: str) -> None:
@@ -74,9 +65,9 @@ def output(name: str, value: str) -> None:
         file.write(f"{name}={value}\n")
 
 
-def run(*command: str | Path, cwd: Path | None = None, **env: str) -> tuple[bool, str]:
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
     """Run a program; say whether it succeeded, and its output, shown indented: no line is a command to the runner."""
-    text, full = "", {**os.environ, **env}
+    text, full = "", {**os.environ, **(env or {})}
     with subprocess.Popen(
         command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
     ) as process:
@@ -102,20 +93,20 @@ def remote(*arguments: str) -> tuple[bool, str]:
         env[f"GIT_CONFIG_KEY_{count}"] = f"http.{url}.extraheader"
         env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
         env["GIT_CONFIG_COUNT"] = str(count + 1)
-    return run("git", *arguments, **env)
+    return run("git", *arguments, env=env)
 
 
 def http(url: str, form: str | None = None) -> tuple[int, str]:
-    """Get a page of the registry or post a form, again where that does not work; give the status (0: none) and text."""
+    """Get a page or post a form, again where that fails, following no redirect; give the status (0: none) and text."""
+    address = urlsplit(url)
     login = base64.b64encode(f"{SECRET['REGISTRY_USER']}:{SECRET['REGISTRY_TOKEN']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "multipart/form-data; boundary=release"}
-    request = Request(url, None if form is None else form.encode(), headers)
     for pause in (*PAUSES, 0):
         try:
-            with build_opener(SameHost).open(request, timeout=30) as answer:
-                return answer.status, answer.read().decode("utf-8", "replace")
-        except HTTPError as error:
-            status, text = error.code, error.read().decode("utf-8", "replace")
+            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
+            server.request("GET" if form is None else "POST", address.path or "/", form, headers)
+            answer = server.getresponse()
+            status, text = answer.status, answer.read().decode("utf-8", "replace")
         except (OSError, HTTPException) as error:
             status, text = 0, str(error)
         if 0 < status < 500:
@@ -163,10 +154,7 @@ def tag_of(version: Version) -> str:
 
 def level(message: str) -> int:
     """Say what one commit asks for: its subject counts, and a footer at the start of a line."""
-    subject = message.lstrip().partition("\n")[0]
-    match = SUBJECT.match(subject)
-    if subject.startswith(('Revert "', 'Reapply "')):
-        return NOTHING
+    match = SUBJECT.match(message.lstrip().partition("\n")[0])
     if FOOTER.search(message) or (match and match[2]):
         return MAJOR
     return LEVELS.get(match[1].lower(), NOTHING) if match else NOTHING
@@ -271,7 +259,7 @@ def build() -> None:
         env[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{name.replace('-', '_').upper()}"] = number
     written = dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0]
     need(written, f"uv cannot write the version into pyproject.toml: {MEND}")
-    need(run("uv", "build", "--out-dir", DIST, cwd=TREE, **env)[0], f"the package does not build: {MEND}")
+    need(run("uv", "build", "--out-dir", DIST, cwd=TREE, env=env)[0], f"the package does not build: {MEND}")
     right = len(files()) == 2 and whole([path.name for path in files()], number)
     need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
 
@@ -290,7 +278,7 @@ def check() -> None:
 
 def lock() -> None:
     """Reserve the version by pushing its tag; where another run was faster, look again."""
-    for _ in range(ROUNDS):
+    for _ in range(10):
         tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
         pushed, text = remote("push", "origin", f"{head}:refs/tags/{tag}")
         refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/main:refs/remotes/origin/main")
@@ -312,30 +300,27 @@ def upload() -> None:
     reserved()
     login = {"TWINE_USERNAME": SECRET["REGISTRY_USER"], "TWINE_PASSWORD": SECRET["REGISTRY_TOKEN"]}
     for pause in PAUSES:
-        if not (wanted := missing()) or run(*UPLOAD, REGISTRY, *wanted, **login)[0]:
+        if not (wanted := missing()) or run(*UPLOAD, REGISTRY, *wanted, env=login)[0]:
             return
         time.sleep(pause)
 
 
 def verify() -> None:
     """See that the index lists both files with the bytes that were built, and hand on what was released."""
-    number, absent = reserved(), missing()
+    number, name, absent = reserved(), project()[0], missing()
     need(not absent, f"the registry did not take {absent and absent[0].name}: see above why, and run this job again.")
     output("version", number)
-    output("name", project()[0])
-    print(f"release: {project()[0]} {number} is in the registry")
+    output("name", name)
+    print(f"release: {name} {number} is in the registry")
 
 
 def link() -> None:
     """Show the package on its repository's page; Gitea can from 1.24 on, and a refusal is no failure."""
-    server, gitea, owner = REGISTRY.removesuffix("/pypi").partition("/api/packages/")
+    server, _, owner = REGISTRY.removesuffix("/pypi").partition("/api/packages/")
     repository = os.environ.get("GITHUB_REPOSITORY", "").rpartition("/")[2]
-    if gitea:
-        status, _ = http(f"{server}/api/v1/packages/{owner}/pypi/{project()[0]}/-/link/{repository}", "")
-        if status not in (201, 400):  # 400: it is linked already
-            print(
-                f"release: Gitea did not link the package to its repository ({status}); you can, on the package's page."
-            )
+    page = f"{server}/api/v1/packages/{owner}/pypi/{project()[0]}/-/link/{repository}"
+    if owner and (status := http(page, "")[0]) not in (201, 400):  # 400: it is linked already
+        print(f"release: Gitea did not link the package to its repository ({status}); you can, on the package's page.")
 
 
 # What the steps of the publish job do, in their order.
