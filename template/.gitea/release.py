@@ -100,7 +100,9 @@ def http(url: str, form: str | None = None) -> tuple[int, str]:
     """Get a page or post a form, again where that fails, following no redirect; give the status (0: none) and text."""
     address = urlsplit(url)
     login = base64.b64encode(f"{SECRET['REGISTRY_USER']}:{SECRET['REGISTRY_TOKEN']}".encode()).decode()
-    headers = {"Authorization": f"Basic {login}", "Content-Type": "multipart/form-data; boundary=release"}
+    headers = {"Authorization": f"Basic {login}"}
+    if form:  # Gitea answers 500 to a form without a part
+        headers["Content-Type"] = "multipart/form-data; boundary=release"
     for pause in (*PAUSES, 0):
         try:
             server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
