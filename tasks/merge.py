@@ -23,7 +23,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from toml_lines import MISSING, Editor, Elements, KeyPath, comments, dotted, plain, read, shape
+from toml_lines import MISSING, Editor, Elements, KeyPath, comments, dotted, leaves, plain, read, shape
 
 Edit = tuple[KeyPath, Any]  # the value that a path gets: data, Elements, or MISSING
 
@@ -40,20 +40,22 @@ class Merged:
     added: list[dict[str, Any]] = field(default_factory=list)  # path, value
     removed: list[dict[str, Any]] = field(default_factory=list)  # path, value
     updated: list[dict[str, Any]] = field(default_factory=list)  # path, ours (the old value), theirs (now there)
-    kept: list[dict[str, Any]] = field(default_factory=list)  # path, ours (None: deleted), theirs (None: dropped)
+    kept: list[dict[str, Any]] = field(default_factory=list)  # path, ours ("dynamic", None: deleted), theirs
 
-    def note(self, path: str, ours: Any, theirs: Any) -> None:
-        """Put a change from ours to theirs on the list that it belongs to."""
-        if ours is None:
-            self.added.append({"path": path, "value": theirs})
-        elif theirs is None:
-            self.removed.append({"path": path, "value": ours})
-        else:
-            self.updated.append({"path": path, "ours": ours, "theirs": theirs})
+    def note(self, path: KeyPath, ours: Any, theirs: Any) -> None:
+        """Put a change from ours to theirs on the list that it belongs to, new and gone tables key by key."""
+        if MISSING not in (ours, theirs):
+            self.updated.append({"path": dotted(path), "ours": plain(ours), "theirs": plain(theirs)})
+            return
+        changes, value = (self.added, theirs) if ours is MISSING else (self.removed, ours)
+        whole = isinstance(path[-1], tuple)  # an element of a list
+        changes += [
+            {"path": dotted(p), "value": plain(v)} for p, v in ([(path, value)] if whole else leaves(path, value))
+        ]
 
-    def keep(self, path: str, ours: Any, theirs: Any) -> None:
+    def keep(self, path: KeyPath, ours: Any, theirs: Any) -> None:
         """Report a value of the user's that the pattern would have otherwise."""
-        self.kept.append({"path": path, "ours": ours, "theirs": theirs})
+        self.kept.append({"path": dotted(path), "ours": plain(ours), "theirs": plain(theirs)})
 
 
 def same(a: Any, b: Any) -> bool:
@@ -111,12 +113,12 @@ def plan_list(path: KeyPath, ours: list[str], base: list[str], theirs: list[str]
         o_, b_, t_ = ([identify(s)[1] for s in side] for side in (o, b, t))
         if t_ in (b_, o_):
             continue
-        label = f"{dotted(path)}[{name}]"
-        old, new = (side[0] if len(side) == 1 else side or None for side in (o, t))
+        element = (*path, (name,))
+        old, new = (side[0] if len(side) == 1 else side or MISSING for side in (o, t))
         if o_ != b_:
-            report.keep(label, old, new)
+            report.keep(element, old, new)
             continue
-        report.note(label, old, new)
+        report.note(element, old, new)
         for place, text in zip_longest([i for i, s in enumerate(ours) if identify(s)[0] == name], t):
             if place is None:
                 edit.added.append(text)
@@ -142,12 +144,12 @@ def plan(ours: dict, base: dict, theirs: dict, report: Merged, path: KeyPath = (
         elif same(t, b) or same(o, t):
             continue
         elif same(o, b) and not dynamic and not table_and_value(o, t):
-            report.note(dotted(here), plain(o), plain(t))
+            report.note(here, o, t)
             yield here, t
         elif t is MISSING and both_tables(o, b) and not isinstance(key, tuple):
             yield from plan(o, b, {}, report, here)  # of a table that the pattern dropped, the user's own keys stay
         else:
-            report.keep(dotted(here), "dynamic" if dynamic else plain(o), plain(t))
+            report.keep(here, "dynamic" if dynamic else o, t)
 
 
 def dynamic_after(ours: dict, base: dict, theirs: dict) -> list[str]:

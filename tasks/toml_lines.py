@@ -250,7 +250,7 @@ class Editor:
     def apply(self, path: KeyPath, value: Any) -> None:
         """Carry out one edit."""
         if isinstance(value, Elements):
-            self.change(path, lambda text: self.elements(text or "[]", value))
+            self.change(path, lambda text: self.elements(text or "", value))
         elif value is MISSING:
             self.remove(path)
         elif (line := self.holder(path)) and line.path == path:
@@ -318,7 +318,7 @@ class Editor:
         beside = [li for li in beside if len(li.table) < len(parent) < len(li.path)]
         if self.holder(parent):
             for leaf, inner in [(path, value)] if isinstance(path[-1], tuple) else leaves(path, value):
-                self.change(leaf, lambda _, leaf=leaf, inner=inner: self.pattern_text(leaf, inner))
+                self.change(leaf, lambda _, inner=inner: write(inner))
         elif beside and not any(li.is_header and li.path == parent for li in self.lines):
             for leaf, inner in leaves(path, value):
                 self.insert_pair(beside[-1].table, leaf, self.pattern_text(leaf, inner), self.lines.index(beside[-1]))
@@ -354,16 +354,17 @@ class Editor:
         self.insert(table, path, f"{key} = {value}{self.end_of_line}", [], after)
 
     def insert(self, table: KeyPath, path: KeyPath, text: str, above: list[str], after: int | None = None) -> None:
-        """Put a `key = value` behind the last one of its table."""
+        """Put a `key = value` behind the last one of its table, indented as that."""
         if table:
             self.open(table)
         members = [i for i, line in enumerate(self.lines) if line.path and line.table == table]
-        if after is None and members:
-            after = members[-1]
-        elif after is None:
-            after = -1
+        if after is None:
+            after = members[-1] if members else -1
         indent = self.lines[after].indent if after >= 0 else ""
-        self.put(after + 1, [Line(indent + t, table) for t in above] + [Line(indent + text, table, path)])
+        new = [*(Line(comment, table) for comment in above), Line(text, table, path)]
+        for line in new:
+            line.text = indent + line.text.lstrip(" \t")
+        self.put(after + 1, new)
 
     def open(self, table: KeyPath) -> None:
         """Write the header of a table that has none, behind its nearest relatives."""
