@@ -1,0 +1,123 @@
+"""The server, the runner and the listener that all scenarios of a test process share."""
+
+import itertools
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from .gitea import ROOT, Live, Ntfy, Owner, Repo, Runner, Server, run
+
+HOW = (
+    "needs GITEA_BINARY and RUNNER_BINARY (release binaries of Gitea and of its runner, from their download pages) "
+    "and CHECKOUT_REPOSITORY (a clone of actions/checkout)"
+)
+
+
+def named(variable: str) -> Path | None:
+    """What an environment variable names, if it is there."""
+    path = Path(os.environ.get(variable, "")).expanduser()
+    return path.resolve() if os.environ.get(variable) and path.exists() else None
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A Gitea with its runner, serving actions/checkout itself."""
+    gitea, runner, checkout = (named(name) for name in ("GITEA_BINARY", "RUNNER_BINARY", "CHECKOUT_REPOSITORY"))
+    if not (gitea and runner and checkout):
+        pytest.skip(HOW)
+    folder = tmp_path_factory.mktemp("live")
+    (folder / "gitea").mkdir()
+    server = Server(gitea, folder / "gitea")
+    started = None
+    try:
+        serve_checkout(server, checkout, folder)
+        started = Runner(runner, folder / "runner", server)
+        yield Live(server, started, Ntfy(), folder)
+    finally:
+        if started:
+            started.kill()
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve_checkout(server: Server, clone: Path, folder: Path) -> None:
+    """Push the commit of actions/checkout that the workflow pins into a repository without Actions of its own."""
+    workflow = (ROOT / "template/.gitea/workflows/ci.yaml.jinja").read_text()
+    (pin,) = set(re.findall(r"actions/checkout@([0-9a-f]{40})", workflow))
+    server.api("POST", "orgs", {"username": "actions", "visibility": "public"})
+    server.api("POST", "orgs/actions/repos", {"name": "checkout", "default_branch": "main"})
+    server.api("PATCH", "repos/actions/checkout", {"has_actions": False})
+    remote = f"{server.internal_url}/actions/checkout.git"
+    run(["git", "push", "-q", remote, f"{pin}:refs/heads/main"], clone, server.git_env(folder / "home"))
+
+
+class Make(Protocol):
+    """Makes a repository on the server, out of a package that the template renders."""
+
+    def __call__(self, owner: Owner, name: str = "sample", **more: str) -> Repo:
+        """Render, with answers for this server. What has a / or . in its name is a file to add, the rest an answer."""
+
+
+@pytest.fixture
+def make(live: Live, tmp_path: Path) -> Make:
+    """Renders a package with `copier copy`, as a person does, and makes a repository of it."""
+
+    def made(owner: Owner, name: str = "sample", **more: str) -> Repo:
+        files = {path: text for path, text in more.items() if "." in path}
+        answers = {
+            **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
+            **{"gitea_owner": owner.name, "ntfy_url": live.ntfy.url, "ntfy_topic": owner.name},
+            **{answer: value for answer, value in more.items() if answer not in files},
+        }
+        data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+        folder = tmp_path / name
+        command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
+        run([*command, str(ROOT), str(folder)], tmp_path, live.server.git_env(live.folder / "home"))
+        for path, text in files.items():
+            (folder / path).write_text(text)
+        return Repo(owner, name, folder)
+
+    return made
+
+
+@pytest.fixture
+def lone_runner(live: Live) -> Iterator[Runner]:
+    """A runner for one repository alone, to be killed; its label is its own."""
+    label = f"lone-{secrets.token_hex(3)}"
+    runner = Runner(live.runner.binary, live.folder / label, live.server, label)
+    yield runner
+    runner.kill()
+
+
+@pytest.fixture(autouse=True)
+def told_version(request: pytest.FixtureRequest) -> None:
+    """Note beside each scenario's result which Gitea it ran on."""
+    if "live" in request.fixturenames:
+        request.node.user_properties.append(("gitea", request.getfixturevalue("live").server.version))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each scenario took, and on which Gitea."""
+    seconds: dict[str, float] = {}
+    versions: set[object] = set()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport) and "gitea" in dict(report.user_properties):
+            seconds[report.nodeid] = seconds.get(report.nodeid, 0) + report.duration
+            versions.add(dict(report.user_properties)["gitea"])
+    if seconds:
+        terminalreporter.section(f"scenarios on Gitea {', '.join(map(str, versions))} (/api/v1/version)")
+    for test, duration in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{duration:7.1f} s  {test.rpartition('::')[2]}")
+
+
+@pytest.fixture
+def owner(live: Live, request: pytest.FixtureRequest) -> Owner:
+    """A new organisation, named after the test."""
+    return live.owner(re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:24].strip("-"))

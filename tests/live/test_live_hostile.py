@@ -1,0 +1,41 @@
+"""Text of others is text: in a commit message, a branch name, an author's name."""
+
+from pathlib import Path
+
+from .conftest import Make
+from .gitea import Owner
+from .scenarios import FOUR_GREEN, complete, text, told
+
+
+def hostile(trap: Path) -> str:
+    """Shell and runner text that would leave a file, set an output or hide a word where it is taken for a command."""
+    shell = f"\"; touch {trap}; \" $(touch {trap}) `touch {trap}` '; touch {trap}; ' ${{{{ github.token }}}}"
+    commands = "::set-output name=version::9.9.9\n::add-mask::success\n::error::forged\n::set-env name=PATH::/nowhere"
+    return f"feat: {shell}\n\n{commands}\n##[add-mask]success\nEOF\nversion=9.9.9\n"
+
+
+def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, tmp_path: Path) -> None:
+    """Nothing of it runs, sets an output or hides a word of the message; the release is the one it would be."""
+    trap = tmp_path / "trap"
+    repo = make(owner)
+    repo.env["GIT_AUTHOR_NAME"] = f'"$(touch {trap})`touch {trap}`::add-mask::success'
+    repo.env["GIT_AUTHOR_EMAIL"] = "a@b'\"$(c)"
+    done = repo.release(hostile(trap))
+    assert done.jobs == FOUR_GREEN
+    assert list(repo.tags()) == ["v0.1.0"]
+    complete(repo, "0.1.0")
+    message = text(told(repo, done))
+    assert "0.1.0" in message
+    assert "9.9.9" not in message
+    assert "***" not in message.replace(repo.path, "")
+
+    branch = f"x';$(touch${{IFS}}{trap});`touch${{IFS}}{trap}`\"&|#${{{{github.token}}}}"
+    repo.commit(hostile(trap))
+    head = repo.push(f"HEAD:refs/heads/{branch}")
+    request = {"head": branch, "base": "main", "title": hostile(trap).partition("\n")[0]}
+    repo.server.api("POST", f"repos/{repo.path}/pulls", request)
+    done = repo.wait_run(head, event="pull_request")
+    assert done.jobs == {**FOUR_GREEN, "publish": "skipped"}
+    assert list(repo.tags()) == ["v0.1.0"]
+    assert "9.9.9" not in text(told(repo, done))
+    assert not trap.exists()

@@ -1,0 +1,102 @@
+"""From a push to a version that installs, and all the pushes that become none."""
+
+import pytest
+
+from .conftest import Make
+from .gitea import Live, Owner, Runner, run
+from .scenarios import cut_off, first_release, five_pushes, installs, red_gate, released, tail, unreleased
+
+GATES = {
+    "lint": {"sample/untidy.py": "import os\n"},
+    "test": {"sample/broken.py": "import nowhere_at_all\n\nprint(nowhere_at_all)\n"},
+}
+
+
+def test_first_push_becomes_a_version_that_installs(make: Make, owner: Owner) -> None:
+    """From a push to an import, by the README's own lines. The run started again is green and changes nothing."""
+    repo = make(owner)
+    first = first_release(repo)
+    installs(repo, "0.1.0")
+    tags, files = repo.tags(), owner.files(repo.name)
+    again = repo.again(first)
+    released(repo, again, "0.1.0")
+    assert repo.tags() == tags
+    assert owner.files(repo.name) == files
+
+
+def test_each_prefix_has_its_version_and_docs_have_none(make: Make, owner: Owner) -> None:
+    """fix, feat and major count up; docs is green and releases nothing."""
+    repo = make(owner)
+    first_release(repo)
+    for message, version in (
+        ("fix: a flaw", "0.1.1"),
+        ("docs: a word", None),
+        ("feat: a wish", "0.2.0"),
+        ("major: a break", "1.0.0"),
+    ):
+        tags, files = repo.tags(), owner.files(repo.name)
+        done = repo.release(message)
+        if version:
+            released(repo, done, version)
+        else:
+            assert done.conclusion == "success"
+            unreleased(repo, done, tags, files)
+
+
+@pytest.mark.parametrize("job", GATES)
+def test_a_red_gate_publishes_nothing(make: Make, owner: Owner, job: str) -> None:
+    """Neither lint nor test lets a commit through that it refuses."""
+    repo = make(owner, **GATES[job])
+    red_gate(repo, job)
+
+
+def test_a_pull_request_is_linted_and_tested_only(make: Make, owner: Owner) -> None:
+    """It is linted, tested and told, and nothing of it is published."""
+    repo = make(owner)
+    repo.commit("docs: nothing to release")
+    repo.wait_run(repo.push())
+    repo.commit("feat: a wish")
+    head = repo.push("HEAD:refs/heads/wish")
+    request = {"head": "wish", "base": "main", "title": "feat: a wish"}
+    repo.server.api("POST", f"repos/{repo.path}/pulls", request)
+    done = repo.wait_run(head, event="pull_request")
+    assert done.jobs == {"lint": "success", "test": "success", "publish": "skipped", "notify": "success"}
+    unreleased(repo, done, {}, {})
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+def test_a_package_that_needs_another_of_its_owner(make: Make, live: Live, private: bool) -> None:
+    """Its uv.lock names the first package in the index of their owner, whoever may read that."""
+    owner = live.owner("private" if private else "public", private)
+    credentials = {}
+    if private:
+        token = live.server.token_of(owner.bot, "read:package")
+        owner.secret("INDEX_USER", owner.bot)
+        owner.secret("INDEX_TOKEN", token)
+        credentials = {"UV_INDEX_GITEA_USERNAME": owner.bot, "UV_INDEX_GITEA_PASSWORD": token}
+    first_release(make(owner, "needed"))
+    repo = make(owner, "needing")
+    run(["uv", "add", "needed", "--index", "gitea"], repo.folder, repo.env | credentials)
+    module = repo.folder / "needing" / "more.py"
+    module.write_text("import needed\n\nHERE = needed.__name__\n")
+    first_release(repo)
+    run(["uv", "sync", "--locked"], repo.folder, repo.env | credentials)
+
+
+def test_five_pushes_a_second_apart(make: Make, owner: Owner) -> None:
+    """See the scenario."""
+    five_pushes(make(owner))
+
+
+def test_a_runner_killed_between_tag_and_upload(make: Make, owner: Owner, lone_runner: Runner) -> None:
+    """See the scenario."""
+    repo = make(owner, runner_label=lone_runner.label)
+    cut_off(repo, lone_runner)
+
+
+def test_ntfy_down_is_a_warning(make: Make, owner: Owner) -> None:
+    """Nobody hears of it, the log says so, and the run stays green."""
+    repo = make(owner, ntfy_url="http://127.0.0.1:9")
+    done = repo.release("feat: first version")
+    assert set(done.jobs.values()) == {"success"}
+    assert "warning, ntfy was not told" in tail(repo, done, "notify")

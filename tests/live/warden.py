@@ -1,0 +1,51 @@
+"""Run a command, and end it with everything that it started as soon as standard input closes.
+
+Whoever starts this holds the other end of the pipe, so the command cannot outlive a test run, however that run ends:
+done, failed, interrupted or killed. A runner starts its steps in process groups of their own; being their reaper
+(Linux) is what makes this program find them all.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def descendants() -> list[int]:
+    """The ids of all processes below this one."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # A process may be gone by the time it is looked at.
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, queue = [], [os.getpid()]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def main(command: list[str]) -> None:
+    """Start the command, wait for the end of standard input, leave nothing running."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    while sys.stdin.buffer.read(4096):
+        pass
+    while pids := descendants():
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # The killed are this program's children by now: taken off the list one by one until none is left.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
