@@ -23,7 +23,8 @@ def compose(env):
     found = {key: given[key] for key, shape in SHAPES.items() if re.fullmatch(shape, given.get(key) or "", re.ASCII)}
     released = results["publish"] == "success" and "version" in found and "name" in found
 
-    state = next((state for state in ("failure", "cancelled") if state in results.values()), "success")
+    calm = "success" if results["lint"] == results["test"] == "success" else "skipped"
+    state = next((state for state in ("failure", "cancelled") if state in results.values()), calm)
     title = ", ".join(job for job, result in results.items() if result == state) + f": {state}"
     if state == "success":
         title = "{name} {version} released".format(**found) if released else "passed, nothing released"
@@ -42,7 +43,7 @@ def compose(env):
         "topic": env.get("NTFY_TOPIC", ""),
         "title": f"{repository}: {title}",
         "message": "\n".join([*lines, link]).encode()[:LIMIT].decode(errors="ignore"),
-        "tags": [{"success": "white_check_mark", "failure": "x", "cancelled": "no_entry_sign"}[state]],
+        "tags": [{"success": "white_check_mark", "failure": "x"}.get(state, "no_entry_sign")],
         "priority": 4 if state == "failure" else 3,
         "click": link,
     }

@@ -1,0 +1,384 @@
+"""A package with an origin and a registry, and the publish jobs of its pushes, faults included."""
+
+import hashlib
+import http.client
+import importlib.util
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "template/.gitea"
+DRIVE = Path(__file__).with_name("drive.py")
+USER, TOKEN, JOB_TOKEN = "ci-bot", "registry-secret-5f2b", "job-secret-77aa"
+VERSION_TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling==1.33.0"]
+build-backend = "hatchling.build"
+
+[project]
+name = "handler-base"
+version = "0.0.0"
+requires-python = ">=3.11"
+
+[project.optional-dependencies]
+dev = ["pytest>=9.2"]
+"""
+SMOKE = """\
+import handler_base
+
+
+def test_it_is_the_installed_one():
+    assert "site-packages" in handler_base.__file__
+"""
+
+
+def shipped(name: str = "release") -> ModuleType:
+    """Load one of the files that the template ships, as a module of its own."""
+    spec = importlib.util.spec_from_file_location(f"shipped_{name}", SHIPPED / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with kept_environment():
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """Put os.environ back afterwards: release.py takes its secrets out of it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Repository:
+    """A git repository with an environment of its own."""
+
+    def __init__(self, path: Path, environment: dict[str, str]) -> None:
+        """Make the repository where there is none yet."""
+        self.path, self.environment = path, environment
+        # Fixed, so that the same changes give the same commits.
+        self.clock = itertools.count(1_700_000_000, 60)
+        if not path.exists():
+            path.mkdir(parents=True)
+            self.git("init", "-q", "-b", "main")
+
+    def git(self, *words: str, data: bytes | None = None) -> str:
+        """Run git here and give its output."""
+        command = ["git", *words]
+        done = subprocess.run(
+            command, cwd=self.path, env=self.environment, input=data, capture_output=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr.decode(errors='replace')}"
+        return done.stdout.decode(errors="replace").strip()
+
+    def commit(self, message: str | bytes, **files: str) -> str:
+        """Commit files (or nothing but the message) and give the commit."""
+        for name, text in files.items():
+            self.write(name, text)
+        raw = message if isinstance(message, bytes) else message.encode()
+        self.git("add", "-A")
+        date = f"{next(self.clock)} +0000"
+        self.environment = {**self.environment, "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+        self.git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", data=raw)
+        return self.git("rev-parse", "HEAD")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text)
+
+
+def package(path: Path, environment: dict[str, str], release_py: str | None = None) -> Repository:
+    """Make a small package, not committed, with the release files that the template ships or a changed one."""
+    repository = Repository(path, environment)
+    repository.write("pyproject.toml", PYPROJECT)
+    repository.write("handler_base/__init__.py", "")
+    repository.write("tests/test_smoke.py", SMOKE)
+    repository.write(".gitea/release.py", release_py or (SHIPPED / "release.py").read_text())
+    repository.write(".gitignore", ".venv/\n")
+    return repository
+
+
+class Registry:
+    """A pypiserver: basic authentication for uploads, no overwriting."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """Start it and wait until it listens."""
+        digest = "{SHA}" + __import__("base64").b64encode(hashlib.sha1(TOKEN.encode()).digest()).decode()
+        self.packages = folder / "packages"
+        self.packages.mkdir(parents=True)
+        (folder / "passwords").write_text(f"{USER}:{digest}\n")
+        self.log = folder / "server.log"
+        # Port 0 is refused by pypiserver, so the wish for one is handed on to the socket by a line of its own.
+        serve = (
+            "import sys, wsgiref.simple_server as w, socketserver, pypiserver\n"
+            "class Server(socketserver.ThreadingMixIn, w.WSGIServer): daemon_threads = True\n"
+            "app = pypiserver.app(roots=[sys.argv[1]], password_file=sys.argv[2], authenticate=['update'],\n"
+            "    hash_algo='sha256', disable_fallback=True, overwrite=False, backend_arg='simple-dir')\n"
+            "server = w.make_server('127.0.0.1', 0, app, server_class=Server)\n"
+            "print(server.server_port, flush=True)\n"
+            "server.serve_forever()\n"
+        )
+        words = [sys.executable, "-c", serve, str(self.packages), str(folder / "passwords")]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, self.log.read_text()
+        self.port = int(line)
+
+    def files(self) -> dict[str, str]:
+        """Give what was published: file name to sha256."""
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in self.packages.iterdir()}
+
+    def empty(self) -> None:
+        """Forget all packages."""
+        for file in self.packages.iterdir():
+            file.unlink()
+
+    def close(self) -> None:
+        """Stop it."""
+        self.process.terminate()
+        self.process.communicate()
+
+
+class Front:
+    """What one job sees of the registry: it hands requests on, with a fault if the job is to have one.
+
+    `down:N`: no request is answered after N of them; `dropped:N`: the Nth upload is lost; `unanswered:N`: it is
+    stored, the answer is lost; `killed:N`: the job dies when it has sent it.
+    """
+
+    def __init__(self, registry: Registry, fault: str = "") -> None:
+        """Listen on a port of its own."""
+        self.fault, _, number = fault.partition(":")
+        self.number = int(number or 0)
+        self.requests, self.uploads = itertools.count(1), itertools.count(1)
+        self.hit = False
+        self.kill: Callable[[], None] = lambda: None
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+            def do_GET(self) -> None:
+                """Hand on, or not."""
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                count = next(front.requests)
+                upload = next(front.uploads) if b'name="content"' in body else 0
+                struck = count > front.number if front.fault == "down" else upload == front.number > 0
+                front.hit |= bool(front.fault) and struck
+                if front.fault in ("down", "dropped", "killed") and struck:
+                    if front.fault == "killed":
+                        front.kill()
+                    self.close_connection = True
+                    return
+                link = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=60)
+                link.request(self.command, self.path, body, dict(self.headers))
+                answer = link.getresponse()
+                data = answer.read()
+                link.close()
+                if front.fault == "unanswered" and struck:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name in ("Content-Type", "Location"):
+                    if answer.headers.get(name):
+                        self.send_header(name, answer.headers[name])
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_POST = do_GET
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """A client that was killed is no news."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@dataclass
+class Job:
+    """A publish job: its commit, its fault, and how it went."""
+
+    commit: str
+    fault: str = ""
+    green: bool = False
+    hit: bool = False
+    log: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+class World:
+    """One package, its origin, its registry and its jobs."""
+
+    def __init__(
+        self, folder: Path, registry: Registry, environment: dict[str, str], built: Path | None, release_py: str | None
+    ) -> None:
+        """Make the package and its bare origin; `built` keeps builds and leaves out the smoke test (see drive.py)."""
+        self.folder, self.registry, self.environment, self.built = folder, registry, environment, built
+        self.origin = Repository(folder / "origin.git", environment)
+        self.origin.git("config", "core.bare", "true")
+        # Hooks of a local origin get the environment of the push, so the job that shall be refused says so itself.
+        hook = '#!/bin/sh\n[ -z "$REFUSED" ] || { echo "error: Tag ${1#refs/tags/} is protected" >&2; exit 1; }\n'
+        self.origin.write(".git/hooks/update", hook)
+        (self.origin.path / ".git/hooks/update").chmod(0o755)
+        self.work = package(folder / "work", environment, release_py)
+        self.work.git("remote", "add", "origin", str(self.origin.path))
+        self.numbers = itertools.count(1)
+        self.steps: list[str] = []
+
+    def push(self, message: str, **files: str) -> str:
+        """Commit to main, push, and give the commit."""
+        commit = self.work.commit(message, **files)
+        self.work.git("push", "-q", "origin", "HEAD:main")
+        return commit
+
+    def checkout(self, commit: str) -> Path:
+        """Give a job's checkout: all branches and tags, the commit on main."""
+        path = self.folder / f"job-{next(self.numbers)}"
+        self.work.git("clone", "-q", "--no-checkout", str(self.origin.path), str(path))
+        Repository(path, self.environment).git("checkout", "-q", "-B", "main", commit)
+        return path
+
+    def run(self, job: Job, path: Path | None = None) -> Job:
+        """Run the steps of a publish job, as far as they are green."""
+        path = path or self.checkout(job.commit)
+        kind = job.fault.partition(":")[0]
+        front = Front(self.registry, job.fault if kind in ("down", "dropped", "unanswered", "killed") else "")
+        temp = self.folder / f"{path.name}-temp"
+        temp.mkdir()
+        (temp / "output").touch()
+        env = {
+            **self.environment,
+            "RUNNER_TEMP": str(temp),
+            "GITHUB_OUTPUT": str(temp / "output"),
+            "GITHUB_REPOSITORY": "acme/handler-base",
+            "REGISTRY_URL": front.url,
+            **({"BUILT": str(self.built)} if self.built else {}),
+            **({"FAULT": job.fault} if kind in ("kill", "lost") else {}),
+            **({"REFUSED": "1"} if kind == "refused" else {}),
+        }
+        registry = {"REGISTRY_USER": USER, "REGISTRY_TOKEN": "wrong" if kind == "password" else TOKEN}
+        # The steps in their order, from the very file that runs; what each gets is the workflow's business.
+        source = (path / ".gitea/release.py").read_text()
+        steps = re.findall(r'^    "(\w+)": \[', source, re.MULTILINE)
+        given = {"preflight": registry, "upload": registry, "tag": {"GITHUB_TOKEN": JOB_TOKEN}}
+        try:
+            for step in steps:
+                words = [sys.executable, str(DRIVE), ".gitea/release.py", step]
+                with subprocess.Popen(
+                    words,
+                    cwd=path,
+                    env={**env, **given.get(step, {})},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                ) as process:
+                    front.kill = lambda group=process.pid: killed(group)
+                    import time
+
+                    T = time.time()
+                    job.log += f"## {step}\n{process.communicate()[0]}"
+                print(round(time.time() - T, 2), step, job.fault, process.returncode, job.commit[:6])
+                job.hit |= process.returncode == -9
+                if process.returncode:
+                    break
+            else:
+                job.green = True
+        finally:
+            front.close()
+        job.hit |= front.hit
+        job.outputs = dict(line.split("=", 1) for line in (temp / "output").read_text().splitlines())
+        shutil.rmtree(temp)
+        return job
+
+    def tags(self) -> dict[str, str]:
+        """Give the version tags of origin and their commits."""
+        lines = self.origin.git("for-each-ref", "--format=%(refname:strip=2) %(objectname)", "refs/tags").splitlines()
+        return dict(line.split() for line in lines)
+
+    def defects(self, wanted: list[str]) -> list[str]:
+        """Give what is wrong with origin and registry once all is quiet; `wanted` are the commits that release."""
+        found, tags, versions = [], self.tags(), {}
+        commits = self.work.git("rev-list", "HEAD").split()
+        for name, digest in self.registry.files().items():
+            match = re.fullmatch(r"handler_base-(\d+\.\d+\.\d+)(-py3-none-any\.whl|\.tar\.gz)", name)
+            assert match, name
+            versions.setdefault(f"v{match[1]}", {})[name] = digest
+        for tag, files in versions.items():
+            if tag not in tags:
+                found.append(f"version {tag} without a tag")
+            if len(files) != 2:
+                found.append(f"half a version {tag}")
+            builds = [(commit, (self.built or self.folder) / f"{commit}-{tag[1:]}") for commit in commits]
+            makers = {commit for commit, build in builds for name in files if digest_of(build / name) == files[name]}
+            if len(makers) > 1:
+                found.append(f"version {tag} with files of {len(makers)} commits")
+            for name in files:
+                if (
+                    tag in tags
+                    and digest_of((self.built or self.folder) / f"{tags[tag]}-{tag[1:]}" / name) != files[name]
+                ):
+                    found.append(f"{name} is not the build of its tag")
+        found += [f"tag {tag} without files" for tag in tags if tag not in versions]
+        for commit in wanted:
+            if not any(self.holds(tags[tag], commit) for tag in tags):
+                found.append(f"release of {commit} lost")
+        for low, high in itertools.permutations(tags, 2):
+            if tags[low] != tags[high] and self.holds(tags[high], tags[low]) and order(high) < order(low):
+                found.append(f"{high} is newer than {low}")
+        return found
+
+    def holds(self, commit: str, older: str) -> bool:
+        """Say whether a commit holds another one."""
+        words = ["git", "merge-base", "--is-ancestor", older, commit]
+        return subprocess.run(words, cwd=self.origin.path, env=self.environment, check=False).returncode == 0
+
+
+def digest_of(path: Path) -> str:
+    """Give a file's sha256, empty where it was never built."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def order(tag: str) -> tuple[int, ...]:
+    """Give a version tag's place in order."""
+    match = VERSION_TAG.fullmatch(tag)
+    assert match, tag
+    return tuple(map(int, match.groups()))
+
+
+def killed(group: int) -> None:
+    """Kill a job as a whole."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, 9)

@@ -1,0 +1,67 @@
+"""Faults: whatever happens to a job, its re-run leaves whole versions, each of one commit and with its tag."""
+
+import random
+import threading
+
+import pytest
+from release_world import Job, World, shipped
+
+MESSAGES = ("feat: a", "fix: b", "major: c", "docs: d", "feat: e", "fix: f")
+SEEDS = range(40)
+WHENS = ("before", "after")
+POINTS = [f"kill:{when}:{step.__name__}" for steps in shipped().STEPS.values() for step in steps for when in WHENS]
+FAULTS = [
+    *POINTS,
+    *(f"down:{count}" for count in range(5)),
+    "dropped:1",
+    "dropped:2",
+    "unanswered:1",
+    "unanswered:2",
+    "killed:1",
+    "killed:2",
+    "lost:push",
+    "password",
+    "refused",
+]
+
+
+def trial(world: World, seed: int) -> list[str]:
+    """Three pushes, each with a job or two, some at once and many with a fault; then every red job again."""
+    chance = random.Random(seed)
+    wanted, jobs, threads = [], [], []
+    for number in range(3):
+        message = chance.choice(MESSAGES)
+        commit = world.push(message, **{"handler_base/__init__.py": f"NUMBER = {number}\n"})
+        if not message.startswith("docs"):
+            wanted.append(commit)
+        # Two pushes close together start two runs of the newer commit.
+        for _ in range(chance.choice((1, 1, 2)) if len(jobs) < 4 else 1):
+            job = Job(commit, chance.choice(FAULTS) if chance.random() < 0.6 else "")
+            jobs.append(job)
+            threads.append(threading.Thread(target=world.run, args=(job, world.checkout(commit))))
+            threads[-1].start()
+        if chance.random() < 0.4:
+            for thread in threads:
+                thread.join()
+    for thread in threads:
+        thread.join()
+    found = []
+    for job in jobs:
+        if not job.green:
+            again = world.run(Job(job.commit))
+            if not again.green:
+                found.append(f"a re-run does not heal {job.fault or 'a race'}:\n{job.log}\n--- again\n{again.log}")
+    return found + world.defects(wanted)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_trial(world: World, seed: int) -> None:
+    """Forty random trials from fixed seeds."""
+    assert trial(world, seed) == [], f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(len(SEEDS), 1000))
+def test_more_trials(world: World, seed: int) -> None:
+    """The same, many more."""
+    assert trial(world, seed) == [], f"seed {seed}"
