@@ -1,11 +1,11 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["pyyaml==6.0.3", "tomlkit==0.15.2"]
+# dependencies = ["pyyaml==6.0.3"]
 # ///
 """Bring an existing repository onto the template (`adopt`), or onto a newer version of it (`update`).
 
-Copier has written nothing but the answers (on update). Everything is worked out first; then each file is put in place
-whole, and all of it is taken back when something fails. Ownership is as docs/ownership.md has it:
+Copier has written nothing but the answers (on update). Whatever can be refused is looked at first; then each file is
+put in place whole, and all of it is taken back when something fails. Ownership is as docs/ownership.md has it:
 
 - template-owned files become the new render, whatever was in them;
 - seed files are written where nothing of the user's is, once;
@@ -13,151 +13,47 @@ whole, and all of it is taken back when something fails. Ownership is as docs/ow
 - uv.lock is locked again, which keeps the versions that it has.
 """
 
-import difflib
 import json
 import os
 import re
-import shlex
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 import yaml
+from closing import Report, beside, left_to_do, undoing
+from files import Files
 from merge import MergeError, merge
+from pattern import RUFF_FILES, pattern
 from project import Project, Refused, array, normalise, read
+from tools import UV, git, lint, lock, owned
 
-UV = os.environ.get("UV", "uv")
-OWNED = (".gitea/", "tests/test_smoke.py")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 Answers = dict[str, Any]
 
 
-def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command quietly; the caller looks at its exit code."""
-    return subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, errors="replace")
-
-
-@dataclass
-class Report:
-    """What the closing message says: lists of lines."""
-
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    left: list[tuple[str, str]] = field(default_factory=list)  # why, command
-
-    def show(self, title: str) -> None:
-        """Print the lists that are not empty."""
-        print(f"\n{title}")
-        for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept", self.kept)):
-            if lines:
-                print(f"\n{name}:", *lines, sep="\n  ")
-        if self.left:
-            print("\nLeft for you, in this order:")
-            for why, command in self.left:
-                print(f"  # {why}")
-                print(*(f"  {line}" for line in command.splitlines()), sep="\n")
-
-
-class Files:
-    """Writes in one repository that can be taken back. A file is replaced whole or not at all."""
-
-    def __init__(self, root: Path) -> None:
-        """Take the root of the repository, an absolute path."""
-        self.root = root
-        self.before: dict[str, bytes | None] = {}
-
-    def keep(self, name: str) -> None:
-        """Remember a file as it is now, before somebody changes it."""
-        path = self.root / name
-        self.before.setdefault(name, path.read_bytes() if path.exists() else None)
-
-    def write(self, name: str, content: bytes) -> bool:
-        """Put a file in place, and say whether that changed anything."""
-        path = self.root / name
-        if path.exists() and path.read_bytes() == content:
-            return False
-        self.keep(name)
-        for folder in reversed(path.relative_to(self.root).parents):
-            (self.root / folder).mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-            new.write(content)
-        if path.exists():
-            shutil.copymode(path, new.name)
-        else:
-            os.chmod(new.name, 0o666 & ~umask())
-        os.replace(new.name, path)
-        return True
-
-    def remove(self, name: str) -> None:
-        """Remove a file."""
-        self.keep(name)
-        (self.root / name).unlink(missing_ok=True)
-
-    def undo(self) -> None:
-        """Take every write back, and the folders that it made."""
-        for name, content in self.before.items():
-            path = self.root / name
-            if content is not None:
-                self.write(name, content)
-                continue
-            path.unlink(missing_ok=True)
-            for folder in path.relative_to(self.root).parents[:-1]:
-                if (self.root / folder).is_dir() and not any((self.root / folder).iterdir()):
-                    (self.root / folder).rmdir()
-
-    def changed(self) -> tuple[list[str], list[str]]:
-        """Name the files that were made, and those that are other than before."""
-        now = {name: self.root / name for name in self.before}
-        made = [name for name, path in now.items() if self.before[name] is None and path.exists()]
-        other = [
-            n for n, path in now.items() if n not in made and (not path.exists() or path.read_bytes() != self.before[n])
-        ]
-        return sorted(made), sorted(other)
-
-
-def umask() -> int:
-    """Give the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@contextmanager
-def rendered(template: Path, reference: str, answers: Answers) -> Iterator[Path]:
-    """Render a version of the template with these answers into a temporary folder.
+def render(template: Path, reference: str, answers: Answers, folder: Path) -> Path:
+    """Render a version of the template with these answers into a new folder inside this one.
 
     Raises:
         Refused: that version is not there, or does not take the answers; the text is Copier's last line.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        data = Path(temporary, "answers.yml")
-        data.write_text(yaml.safe_dump({k: v for k, v in answers.items() if not k.startswith("_")}), "utf-8")
-        target = Path(temporary, "project")
-        python = os.environ["COPIER_PYTHON"]
-        copier = [python, "-m", "copier", "copy", "--quiet", "--defaults", "--trust", "--skip-tasks"]
-        done = run(*copier, "-r", reference, "--data-file", str(data), str(template), str(target))
-        if done.returncode != 0:
-            raise Refused((done.stderr.strip().splitlines() or ["Copier could not render the template."])[-1])
-        yield target
+    data, target = folder / f"{reference}.yml", folder / reference / "project"
+    data.write_text(yaml.safe_dump({k: v for k, v in answers.items() if not k.startswith("_")}), "utf-8")
+    copier = [os.environ["COPIER_PYTHON"], "-m", "copier", "copy", "--quiet", "--defaults", "--trust", "--skip-tasks"]
+    command = [*copier, "-r", reference, "--data-file", str(data), str(template), str(target)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        raise Refused((done.stderr.strip().splitlines() or ["Copier could not render the template."])[-1])
+    return target
 
 
 def files_of(folder: Path) -> list[str]:
     """Name the files below a folder, as POSIX paths, in order."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def owned(name: str) -> bool:
-    """Say whether the template owns a file."""
-    return name.startswith(OWNED)
 
 
 def truth(project: Project, answers: Answers, last: Answers | None) -> Answers:
@@ -176,9 +72,8 @@ def truth(project: Project, answers: Answers, last: Answers | None) -> Answers:
         facts["project_name"] = normalise(str(table["name"]))
     if isinstance(table.get("description"), str):
         facts["description"] = " ".join(table["description"].split())
-    if floor := re.search(r">=?\s*(3\.\d+)", str(table.get("requires-python", ""))):
-        minor = min(max(int(floor[1].split(".")[1]), 10), 15)
-        facts["python_version"] = f"3.{minor}"
+    if floor := re.search(r">=?\s*3\.(\d+)", str(table.get("requires-python", ""))):
+        facts["python_version"] = f"3.{min(max(int(floor[1]), 10), 15)}"
     if project.modules:
         facts["module_name"] = ", ".join(project.modules)
     if last is None:
@@ -188,100 +83,33 @@ def truth(project: Project, answers: Answers, last: Answers | None) -> Answers:
     return {**answers, **{key: value for key, value in facts.items() if value != last.get(key)}}
 
 
-def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
-    """Take out of a rendered pyproject.toml what does not concern this repository.
-
-    A pattern is for a new package. In an existing one the user's own [project], build backend, pytest and ruff
-    settings hold; to lay the pattern's over them would change what is built or which tests run.
-    """
-    document = tomlkit.parse(text)
-    table, tool = project.table, project.toml.get("tool", {})
-    patterns: Any = document["project"]
-    development: Any = patterns["optional-dependencies"]["dev"]
-    if table:
-        for key in set(patterns) - {"requires-python", "optional-dependencies"}:
-            if adopting:
-                del patterns[key]
-        dynamic = table.get("dynamic", [])
-        if "optional-dependencies" in dynamic:
-            raise Refused(
-                "The optional dependencies in pyproject.toml are dynamic, and the template adds a `dev` extra. "
-                "Write them into [project.optional-dependencies], then run the same command again."
-            )
-        if "requires-python" in dynamic:
-            patterns.pop("requires-python", None)
-        # uv syncs the group `dev` along with the extra: what is there need not, and may not, be asked for twice.
-        group = [entry for entry in project.toml.get("dependency-groups", {}).get("dev", []) if isinstance(entry, str)]
-        names = {normalise(re.split(r"[^A-Za-z0-9._-]", entry)[0]) for entry in group}
-        for entry in list(development):
-            if normalise(re.split(r"[^A-Za-z0-9._-]", entry)[0]) in names:
-                development.remove(entry)
-    if project.backend and (adopting or project.backend != "hatchling.build"):
-        tools: Any = document["tool"]
-        del document["build-system"], tools["hatch"]
-    tools = document["tool"]
-    has_tests = any(root.glob("tests/**/test_*.py")) or any(root.glob("test_*.py"))
-    if adopting and (has_tests or (root / "pytest.ini").exists() or "pytest" in tool):
-        del tools["pytest"]
-    if (root / "ruff.toml").exists() or (root / ".ruff.toml").exists():
-        del tools["ruff"]
-    elif "select" in tool.get("ruff", {}) or "ALL" in tool.get("ruff", {}).get("lint", {}).get("select", []):
-        del tools["ruff"]["lint"]
-    return tomlkit.dumps(document)
-
-
-def lock(files: Files) -> None:
-    """Lock with uv, which keeps the versions that uv.lock has where they still fit.
-
-    Raises:
-        Refused: uv cannot; its own last words come first.
-    """
-    files.keep("uv.lock")
-    done = run(UV, "lock", cwd=files.root)
-    if done.returncode != 0:
-        raise Refused(f"{done.stderr.strip()}\nuv could not lock (above). Mend that, then run the same command again.")
-
-
-def ruff(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the ruff that uv.lock holds, from a cache of uv's."""
-    packages = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
-    version = next(package["version"] for package in packages if package["name"] == "ruff")
-    return run(UV, "tool", "run", "--quiet", "--no-config", f"ruff@{version}", *arguments, cwd=root)
-
-
-def ignored_rules(root: Path, files: Files, report: Report) -> None:
-    """Switch off the lint rules that the existing code breaks, each to be taken out again by a person."""
-    found = ruff(root, "check", "--no-cache", "--output-format", "json")
-    findings = json.loads(found.stdout or "[]")
-    codes = sorted({finding["code"] for finding in findings if re.fullmatch(r"[A-Z]+\d+", finding["code"] or "")})
-    if not codes:
-        return
-    if (root / "ruff.toml").exists() or (root / ".ruff.toml").exists():
-        report.left.append((f"the code breaks rules of your ruff.toml: {', '.join(codes)}", "uvx ruff check"))
-        return
-    wanted = (
-        f"[tool.ruff.lint]\n# Rules that older code breaks. Take them out one at a time.\nignore = {array(codes)}\n"
-    )
-    merged = merge((root / "pyproject.toml").read_bytes().decode(), "", wanted)
+def merge_pyproject(files: Files, ours: str, base: str, theirs: str) -> Report:
+    """Merge the pattern into pyproject.toml and report by key."""
+    report = Report()
+    try:
+        merged = merge(ours, base, theirs, ("pyproject.toml", "the old pattern", "the pattern"))
+    except MergeError as error:
+        raise Refused(str(error)) from error
     files.write("pyproject.toml", merged.text.encode())
-    report.added.append(f"pyproject.toml: tool.ruff.lint.ignore {', '.join(codes)}, which the code breaks today")
+    report.merged(merged)
+    return report
 
 
-def in_git(root: Path) -> bool:
-    """Say whether the folder is the root of a git repository.
-
-    Raises:
-        Refused: it is a folder inside one: Gitea reads workflows from the root alone.
-    """
-    top = run("git", "rev-parse", "--show-toplevel", cwd=root)
-    if top.returncode != 0:
-        return False
-    if Path(top.stdout.rstrip("\n")).resolve() != root.resolve():
-        raise Refused(
-            f"This folder is inside the repository {top.stdout.strip()}, and Gitea runs workflows of a repository's "
-            "root alone. Give the package a repository of its own (git subtree split), then run the same command there."
-        )
-    return True
+def ignore_rules(files: Files, project: Project, rules: list[str], report: Report) -> None:
+    """Switch off the lint rules that the existing code breaks, each to be taken out again by a person."""
+    table = "ruff" if "ignore" in project.tools.get("ruff", {}) else "ruff.lint"
+    comment = "# Older code breaks these. Take them out one at a time."
+    old = (files.root / "pyproject.toml").read_bytes().decode()
+    new = merge(old, "", f"[tool.{table}]\n{comment}\nignore = {array(rules)}\n").text
+    if comment not in new:  # a list of the user's took them in
+        lines, before = new.splitlines(True), set(old.splitlines(True))
+        at = next(i for i, line in enumerate(lines) if line not in before and any(f"{rule}" in line for rule in rules))
+        indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+        end = "\r\n" if lines[at].endswith("\r\n") else "\n"
+        commented = "".join([*lines[:at], f"{indent}{comment}{end}", *lines[at:]])
+        new = commented if tomllib.loads(commented) == tomllib.loads(new) else new
+    files.write("pyproject.toml", new.encode())
+    report.added.append(f"pyproject.toml: tool.{table}.ignore {', '.join(rules)}, which the code breaks today")
 
 
 def write_answers(files: Files, name: str, answers: Answers) -> None:
@@ -291,54 +119,18 @@ def write_answers(files: Files, name: str, answers: Answers) -> None:
     files.write(name, (header + body).encode())
 
 
-def place_owned(new: Path, files: Files, report: Report, keep_own: bool) -> None:
-    """Put the template-owned files in place; on adoption keep another file of the same name beside it."""
-    for name in filter(owned, files_of(new)):
-        path, content = files.root / name, (new / name).read_bytes()
-        if keep_own and path.exists() and path.read_bytes() != content:
-            # A workflow of another suffix does not run; a test of another name goes on running.
-            beside = f"{name.removesuffix('.py')}_before.py" if name.endswith(".py") else f"{name}.before"
-            files.write(beside, path.read_bytes())
-            report.kept.append(f"{beside}: your {name}; move what you need of it, then delete it")
-        existed = path.exists()
-        if files.write(name, content):
-            (report.changed if existed else report.added).append(name)
-
-
-def merge_pyproject(files: Files, ours: str, base: str, theirs: str, report: Report) -> None:
-    """Merge the pattern into pyproject.toml and report by key."""
-    try:
-        merged = merge(ours, base, theirs)
-    except MergeError as error:
-        raise Refused(f"pyproject.toml: {error}") from error
-    mark = b"\xef\xbb\xbf" if (files.root / "pyproject.toml").exists() and starts_with_mark(files.root) else b""
-    files.write("pyproject.toml", mark + merged.text.encode())
-    report.added += [f"pyproject.toml: {note['path']} = {json.dumps(note['value'])}" for note in merged.added]
-    report.changed += [
-        f"pyproject.toml: {note['path']} = {json.dumps(note['theirs'])}, was {json.dumps(note['ours'])}"
-        for note in merged.updated
-    ]
-    report.changed += [f"pyproject.toml: {note['path']} is gone" for note in merged.removed]
-    for note in merged.kept:
-        mine = "deleted" if note["ours"] is None else json.dumps(note["ours"])
-        pattern_says = "has none" if note["theirs"] is None else f"says {json.dumps(note['theirs'])}"
-        report.kept.append(f"pyproject.toml: {note['path']} is {mine}, the pattern {pattern_says}")
-
-
-def starts_with_mark(root: Path) -> bool:
-    """Say whether pyproject.toml begins with a byte order mark."""
-    return (root / "pyproject.toml").read_bytes().startswith(b"\xef\xbb\xbf")
-
-
-def adopt(template: Path, answers_file: str, given: Answers, files: Files) -> Report:
-    """Bring the repository onto the template; what is the user's stays.
+def refuse_strangers(root: Path, answers_file: str) -> None:
+    """See that the folder is the root of its repository, and of no other template.
 
     Raises:
-        Refused: it cannot be done; the caller takes back what was written.
+        Refused: it is not.
     """
-    root, report = files.root, Report()
-    git = in_git(root)
-    clean = git and not run("git", "status", "--porcelain", cwd=root).stdout
+    top = git(root, "rev-parse", "--show-toplevel")
+    if top is not None and Path(top).resolve() != root.resolve():
+        raise Refused(
+            f"This folder is inside the repository {top}, and Gitea runs workflows of a repository's root alone. "
+            "Give the package a repository of its own (git subtree split), then run the same command there."
+        )
     if (root / answers_file).exists():
         stored = yaml.safe_load((root / answers_file).read_text("utf-8")) or {}
         if not {"gitea_owner", "module_name"} <= set(stored):
@@ -346,188 +138,130 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files) -> Re
                 f"{answers_file} is of another Copier template ({stored.get('_src_path')}). To have both, run the same "
                 "command with `-a .copier-answers.gitea.yml`."
             )
+
+
+def adopt(template: Path, answers_file: str, given: Answers, files: Files, folder: Path) -> Report:
+    """Bring the repository onto the template; what is the user's stays.
+
+    Raises:
+        Refused: it cannot be done; the caller takes back what was written.
+    """
+    root = files.root
+    refuse_strangers(root, answers_file)
+    status = git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all") or ""
+    dirty = {entry[3:] for entry in status.split("\0") if entry}
     project = read(root, UV)
     answers = truth(project, given, None)
-    first = not project.table  # there was no package in terms of pyproject.toml
-    with rendered(template, "HEAD", answers) as new:
-        text = (new / "pyproject.toml").read_text("utf-8")
-        if first:
-            text = seeded(text, project)
-        theirs = pattern(text, project, root, adopting=True)
-        merge_pyproject(files, project.text, "", theirs, report)
-        place_owned(new, files, report, keep_own=True)
-        for name in files_of(new):
-            seed = not owned(name) and name not in ("pyproject.toml", answers_file)
-            code = name.startswith(answers["module_name"].split(", ")[0] + "/")
-            another_readme = name == "README.md" and any(root.glob("[Rr][Ee][Aa][Dd][Mm][Ee]*"))
-            if seed and not another_readme and not (code and project.modules) and not (root / name).exists():
-                files.write(name, (new / name).read_bytes())
-                report.added.append(name)
+    new = render(template, "HEAD", answers, folder)
+    theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
+    report = merge_pyproject(files, project.text, "", theirs)
+    for name in filter(owned, files_of(new)):
+        old, content = root / name, (new / name).read_bytes()
+        if old.exists() and old.read_bytes() != content:
+            # A workflow of another suffix does not run; a test of another name goes on running.
+            aside = f"{name.removesuffix('.py')}_before.py" if name.endswith(".py") else f"{name}.before"
+            files.write(aside, old.read_bytes())
+            report.kept.append(f"{aside}: your {name}. Move what you need of it, then delete it")
+        files.write(name, content)
+    for name in files_of(new):
+        code = project.modules and name.startswith(f"{answers['module_name']}/")
+        readme = name == "README.md" and any(root.glob("[Rr][Ee][Aa][Dd][Mm][Ee]*"))
+        seed = not owned(name) and name not in ("pyproject.toml", answers_file)
+        if seed and not code and not readme and not (root / name).exists():
+            files.write(name, (new / name).read_bytes())
     write_answers(files, answers_file, answers)
-    report.added.append(answers_file)
-    existed = (root / "uv.lock").exists()
-    lock(files)
-    if not existed:
-        report.added.append("uv.lock")
-    ignored_rules(root, files, report)
-    for key in ("project_name", "module_name"):
-        if given[key] != answers[key]:
-            report.kept.append(f"{key} is {answers[key]}, as the repository says, not {given[key]}")
-    left_to_do(root, project, answers, files, report, git)
-    if git:
-        report.left.append(("undo, instead of the above", undoing(files, clean)))
+    files.keep("uv.lock")
+    lock(root)
+    linted = lint(root)
+    if linted.rules and not any((root / name).exists() for name in RUFF_FILES):
+        ignore_rules(files, project, linted.rules, report)
+    report.added += files.made
+    report.changed += [name for name in files.changed if name != "pyproject.toml"]
+    report.kept += [
+        f"{key} is {answers[key]}, as the repository says, not {given[key]}"
+        for key in ("project_name", "module_name")
+        if given[key] != answers[key]
+    ]
+    report.kept += [
+        f"{entry} in pyproject.toml: once the index has it, uv add {entry.split(' @ ')[0]} --index gitea"
+        for entry in project.requirements
+        if " @ " in entry
+    ]
+    report.kept += beside(root)
+    report.left = left_to_do(files, project, linted, answers)
+    if files.made or files.changed:
+        report.undo = undoing(files, dirty)
     return report
 
 
-def seeded(text: str, project: Project) -> str:
-    """Put what the repository has into the pattern that becomes its first [project] table."""
-    document: Any = tomlkit.parse(text)
-    if project.modules and project.source:
-        packages = [f"{project.source}/{name}" for name in project.modules]
-        document["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] = packages
-    if project.requirements:
-        document["project"]["dependencies"] = tomlkit.parse(f"x = {array(project.requirements)}")["x"]
-    names = {normalise(re.split(r"[^A-Za-z0-9._-]", entry)[0]) for entry in project.development}
-    if extra := project.development:
-        own = document["project"]["optional-dependencies"]["dev"]
-        rest = [str(entry) for entry in own if normalise(re.split(r"[^A-Za-z0-9._-]", entry)[0]) not in names]
-        document["project"]["optional-dependencies"]["dev"] = tomlkit.parse(f"x = {array(extra + rest)}")["x"]
-    if any(re.search(r"\s@\s", entry) for entry in project.requirements + project.development):
-        document["tool"]["hatch"]["metadata"] = {"allow-direct-references": True}
-    return tomlkit.dumps(document)
-
-
-def left_to_do(root: Path, project: Project, answers: Answers, files: Files, report: Report, git: bool) -> None:
-    """List what a person has to do, each with its command, in an order in which the commands work."""
-    left = report.left.append
-    if "version" in project.table.get("dynamic", []) and not by_tags(project):
-        left(
-            (
-                "the release sets a version that is written in pyproject.toml, so write today's there",
-                static_version(root),
-            )
-        )
-    if direct := [entry.split(" @ ")[0] for entry in project.requirements if " @ " in entry]:
-        left((f"{', '.join(direct)}: once it is published, take it from the index", "uv add NAME --index gitea"))
-    if (root / ".github/workflows").is_dir():
-        left(("Gitea passes over .github/workflows where .gitea/workflows is", "git rm -r .github/workflows"))
-    ours = ("ci.yaml", "template-update.yaml")
-    if others := [path.name for path in sorted((root / ".gitea/workflows").glob("*.y*ml")) if path.name not in ours]:
-        left((f"{', '.join(others)} runs beside ci.yaml: see that it does not publish too", "less .gitea/workflows/*"))
-    if not git:
-        left(("this is no git repository yet", "git init -b main"))
-    made, changed = files.changed()
-    names = " ".join(map(shlex.quote, [*made, *changed]))
-    left(("commit", f'git add {names} && git commit -m "feat: release through the workflow"'))
-    if ruff(root, "format", "--check", "--no-cache").returncode == 1:
-        format_all = 'uv run --extra dev ruff format && git commit -am "style: format"'
-        left(("format the code; until then the lint job is red", format_all))
-    if run("git", "symbolic-ref", "--short", "HEAD", cwd=root).stdout.strip() == "master":
-        why = "the workflow publishes from main alone: rename, push, then choose main in Gitea (Settings, Branches)"
-        left((why, "git branch -m master main"))
-    where = f"{answers['gitea_url']}/org/{answers['gitea_owner']}/settings/actions/secrets"
-    left(("give the owner (or the repository) the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}"))
-
-
-def by_tags(project: Project) -> bool:
-    """Say whether the version comes from git's tags, which the release can pretend."""
-    requires = " ".join(project.toml.get("build-system", {}).get("requires", []))
-    return bool(re.search(r"(setuptools|hatch|poetry|pdm)[-_.](scm|vcs)", requires))
-
-
-def static_version(root: Path) -> str:
-    """Give the command that makes a dynamic version static: a patch of pyproject.toml."""
-    with tempfile.TemporaryDirectory() as temporary:
-        shutil.copytree(root, f"{temporary}/copy", symlinks=True, ignore=shutil.ignore_patterns(".venv", "venv"))
-        run(UV, "build", "--quiet", "--wheel", "--out-dir", temporary, f"{temporary}/copy")
-        wheel = next(Path(temporary).glob("*.whl"), None)
-        version = wheel.name.split("-")[1] if wheel else "0.0.0"
-    before = (root / "pyproject.toml").read_bytes().decode()
-    document: Any = tomlkit.parse(before)
-    document["project"]["dynamic"].remove("version")
-    document["project"]["version"] = version
-    names = ("a/pyproject.toml", "b/pyproject.toml")
-    patch = difflib.unified_diff(before.splitlines(True), tomlkit.dumps(document).splitlines(True), *names)
-    return f"git apply - <<'END'\n{''.join(patch)}END"
-
-
-def undoing(files: Files, clean: bool) -> str:
-    """Say how to take it all back, without danger to anything that git does not hold."""
-    made, changed = files.changed()
-    created = " ".join(map(shlex.quote, made))
-    if clean:
-        return f"git restore . && git clean -fd -- {created}"
-    return f"# written: {', '.join(made)}\n# changed: {', '.join(changed)}"
-
-
-def update(template: Path, answers_file: str, files: Files) -> Report:
+def update(template: Path, answers_file: str, files: Files, folder: Path) -> Report:
     """Bring the repository from the version that HEAD says onto the one that Copier has just noted in the answers.
 
     Raises:
         Refused: it cannot be done; the caller takes back what was written.
     """
-    root, report = files.root, Report()
+    root = files.root
     answers = yaml.safe_load((root / answers_file).read_text("utf-8"))
-    last = yaml.safe_load(run("git", "show", f"HEAD:./{answers_file}", cwd=root).stdout)
+    committed = git(root, "show", f"HEAD:./{answers_file}")
+    if committed is None:
+        raise Refused(f"{answers_file} is not committed, so nobody knows the old answers. Commit it, then try again.")
+    files.before[answers_file] = f"{committed}\n".encode()
+    last = yaml.safe_load(committed)
     project = read(root, UV)
     if not project.table:
         raise Refused("pyproject.toml has no [project] table any more. Put it back (git log -- pyproject.toml).")
     answers = truth(project, answers, last)
-    with rendered(template, "HEAD", answers) as new, base_of(template, last, report) as old:
-        theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=False)
-        base = pattern((old / "pyproject.toml").read_text("utf-8"), project, root, adopting=False) if old else ""
-        merge_pyproject(files, project.text, base, theirs, report)
-        for name in filter(owned, files_of(old) if old else []):
-            path = root / name
-            if path.exists() and path.read_bytes() != (old / name).read_bytes():
-                hook = (
-                    "an answer, a value in pyproject.toml, or .gitea/setup.sh"
-                    if name.startswith(".gitea")
-                    else "a test file of its own"
-                )
-                report.kept.append(f"{name} had an edit of yours (git diff HEAD -- {name}): it belongs into {hook}")
-            if not (new / name).exists() and path.exists():
-                files.remove(name)
-                report.changed.append(f"{name} is gone")
-        place_owned(new, files, report, keep_own=False)
-        for name in files_of(new) if old else []:
-            if not owned(name) and not (old / name).exists() and not (root / name).exists():
-                files.write(name, (new / name).read_bytes())
-                report.added.append(name)
-    write_answers(files, answers_file, answers)
-    lock(files)
-    return report
-
-
-@contextmanager
-def base_of(template: Path, last: Answers, report: Report) -> Iterator[Path | None]:
-    """Render the version that the repository is on; None, and a line in the report, where that is gone."""
+    new, base, before = render(template, "HEAD", answers, folder), "", {}
     try:
-        context = rendered(template, str(last["_commit"]), last)
-        old = context.__enter__()
+        old = render(template, str(last["_commit"]), last, folder)
+        before = {name: (old / name).read_bytes() for name in files_of(old)}
+        base = pattern(before["pyproject.toml"].decode(), project, root, adopting=False)
+        gone = []
     except Refused:
-        report.kept.append(
+        gone = [
             f"The template's version {last.get('_commit')} is gone, so nobody can tell which of its values in "
             "pyproject.toml you changed: all of yours stay"
-        )
-        yield None
-        return
-    try:
-        yield old
-    finally:
-        context.__exit__(None, None, None)
+        ]
+    theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=False)
+    report = merge_pyproject(files, project.text, base, theirs)
+    report.kept += gone
+    after = {name: (new / name).read_bytes() for name in files_of(new)}
+    for name in sorted(before | after):
+        path = root / name
+        if not owned(name):
+            if before and name not in before and not path.exists():
+                files.write(name, after[name])  # a seed file that is new in the template
+            continue
+        if path.exists() and name in before and path.read_bytes() not in (before[name], after.get(name)):
+            hook = "an answer, pyproject.toml or .gitea/setup.sh" if name.startswith(".gitea") else "a test of its own"
+            report.kept.append(f"not your edit of {name} (git diff HEAD -- {name}): it belongs into {hook}")
+        if name in after:
+            files.write(name, after[name])
+        elif path.exists():
+            files.remove(name)
+    write_answers(files, answers_file, answers)
+    files.keep("uv.lock")
+    lock(root)
+    report.added += [name for name in files.made if name != "pyproject.toml"]
+    for name in files.changed:
+        if name not in ("pyproject.toml", answers_file, "uv.lock"):
+            report.changed.append(name if (root / name).exists() else f"{name} is gone")
+    return report
 
 
 def main() -> int:
     """Run `adopt TEMPLATE ANSWERS_FILE ANSWERS` or `update TEMPLATE ANSWERS_FILE` in the current folder."""
     operation, template, answers_file, *rest = sys.argv[1:]
     files = Files(Path.cwd())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     try:
-        if operation == "adopt":
-            answers = json.loads(rest[0])
-            adopt(Path(template), answers_file, answers, files).show(f"{files.root.name} is on the template.")
-        else:
-            update(Path(template), answers_file, files).show(f"{files.root.name} is on the template's new version.")
+        with tempfile.TemporaryDirectory() as temporary:
+            if operation == "adopt":
+                report = adopt(Path(template), answers_file, json.loads(rest[0]), files, Path(temporary))
+                report.show(f"{files.root.name} is on the template.")
+            else:
+                report = update(Path(template), answers_file, files, Path(temporary))
+                report.show(f"{files.root.name} is on the template's new version.")
     except Refused as refused:
         files.undo()
         print(f"\n{refused}\nNothing was written.", file=sys.stderr)

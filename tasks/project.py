@@ -42,6 +42,17 @@ class Project:
         return dict(self.toml.get("project", {}))
 
     @property
+    def tools(self) -> dict[str, Any]:
+        """Give the [tool] tables."""
+        return dict(self.toml.get("tool", {}))
+
+    @property
+    def by_tags(self) -> bool:
+        """Say whether the version comes from git's tags, by a backend that the release can tell another one."""
+        requires = " ".join(self.toml.get("build-system", {}).get("requires", [])).replace("_", "-")
+        return "version" in self.table.get("dynamic", []) and bool(re.search("setuptools-scm|hatch-vcs", requires))
+
+    @property
     def backend(self) -> str:
         """Give the build backend; without one but with [project], setuptools by PEP 517."""
         default = "setuptools.build_meta:__legacy__" if self.table else ""
@@ -51,6 +62,11 @@ class Project:
 def normalise(name: str) -> str:
     """Write a distribution name as an index lists it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def distribution(requirement: str) -> str:
+    """Give the distribution that a requirement names, normalised."""
+    return normalise(re.split(r"[^A-Za-z0-9._-]", requirement.strip())[0])
 
 
 def read(folder: Path, uv: str) -> Project:
@@ -63,9 +79,11 @@ def read(folder: Path, uv: str) -> Project:
         Refused: pyproject.toml is not TOML, has no [project] table that could be made, or a requirement is none.
     """
     path = folder / "pyproject.toml"
-    text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     try:
-        toml = tomllib.loads(text)
+        text = path.read_bytes().decode("utf-8") if path.exists() else ""
+        toml = tomllib.loads(text.removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise Refused("pyproject.toml is not UTF-8. Save it as UTF-8, then run the same command again.") from error
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"pyproject.toml is not TOML: {error}. Mend it, then run the same command again.") from error
     if "project" in toml:
@@ -79,7 +97,7 @@ def read(folder: Path, uv: str) -> Project:
         table, modules = from_setup(folder, uv)
         system = "" if "build-system" in toml else SETUPTOOLS
         new = system + table
-        text = new + ("\n" + text if text else "")
+        text = new + ("\n" + text.removeprefix("\ufeff") if text else "")
         source = "src" if any((folder / "src" / name).exists() for name in modules) else ""
         return Project(text, tomllib.loads(text), modules, source)
     project = Project(text, toml, *packages(folder, toml))
@@ -173,10 +191,11 @@ def project_table(metadata: email.message.Message, entry_points: list[str]) -> s
     extras: dict[str, list[str]] = {str(name): [] for name in metadata.get_all("Provides-Extra", [])}
     plain: list[str] = []
     for entry in metadata.get_all("Requires-Dist", []):
-        requirement, _, marker = str(entry).partition(";")
+        entry = str(entry).replace('"', "'")
+        requirement, _, marker = entry.partition(";")
         found = re.search(r"""extra == ['"]([^'"]+)['"]""", marker)
         if not found:
-            plain.append(str(entry))
+            plain.append(entry)
             continue
         rest = re.sub(r"""\s*(and\s+)?extra == ['"][^'"]+['"]\s*$""", "", marker).strip()
         rest = rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest
@@ -191,7 +210,10 @@ def project_table(metadata: email.message.Message, entry_points: list[str]) -> s
         lines.append(f"# setup.py still says these.\ndynamic = {array(sorted(dynamic))}")
     if extras:
         lines += ["", "[project.optional-dependencies]"]
-        lines += [f"{quoted(name)} = {array(entries)}" for name, entries in extras.items()]
+        lines += [
+            f"{name if re.fullmatch('[A-Za-z0-9_-]+', name) else quoted(name)} = {array(entries)}"
+            for name, entries in extras.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,197 @@
+"""What a person reads at the end: what was added, changed and kept, and what is left to do, each with its command."""
+
+import difflib
+import json
+import re
+import shlex
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from files import Files
+from merge import Merged, merge
+from pattern import RUFF_FILES
+from project import Project, array
+from tools import Lint, git, uv
+
+WORKFLOWS = ("ci.yaml", "template-update.yaml")
+
+
+@dataclass
+class Report:
+    """The lists of the closing message."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)  # why, and the command
+    undo: str = ""
+
+    def merged(self, merged: Merged) -> None:
+        """List what became of the keys of pyproject.toml."""
+        for note in merged.added:
+            self.added.append(f"pyproject.toml: {note['path']} = {json.dumps(note['value'], ensure_ascii=False)}")
+        for note in merged.updated:
+            old, new = (json.dumps(note[side], ensure_ascii=False) for side in ("ours", "theirs"))
+            self.changed.append(f"pyproject.toml: {note['path']} = {new}, was {old}")
+        self.changed += [f"pyproject.toml: {note['path']} is gone" for note in merged.removed]
+        for note in merged.kept:
+            ours, theirs = (
+                "none" if note[side] is None else json.dumps(note[side], ensure_ascii=False)
+                for side in ("ours", "theirs")
+            )
+            self.kept.append(f"pyproject.toml: {note['path']} is {ours}, the pattern has {theirs}")
+
+    def show(self, title: str) -> None:
+        """Print the lists that are not empty. Commands are not indented, so that they can be pasted."""
+        print(f"\n{title}")
+        for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept", self.kept)):
+            if lines:
+                print(f"\n{name}:", *lines, sep="\n  ")
+        if self.left:
+            print("\nLeft for you, in this order:")
+            for why, command in self.left:
+                print(f"# {why}", command, sep="\n")
+        if self.undo:
+            print(f"\nOr take it all back:\n{self.undo}")
+
+
+def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, Any]) -> list[tuple[str, str]]:
+    """List what a person has to do, each with its command, in an order in which the commands work.
+
+    Args:
+        files: What was written.
+        project: The repository as it was before.
+        lint: What ruff says of it now.
+        answers: The answers that hold.
+    """
+    root = files.root
+    left: list[tuple[str, str]] = []
+    patched: list[str] = []
+    if "version" in project.table.get("dynamic", []) and not project.by_tags:
+        why = "the release sets a version that is written in pyproject.toml: write today's there"
+        left.append((why, static_version(root)))
+    for name in (name for name in RUFF_FILES if (root / name).exists()):
+        wanted = f'extend-exclude = [".gitea", "tests/test_smoke.py"]\n\n[lint]\nignore = {array(lint.rules)}\n'
+        old = (root / name).read_bytes().decode()
+        if patch := difference(name, old, merge(old, "", wanted if lint.rules else wanted.partition("\n")[0]).text):
+            left.append((f"your {name}: the template's own files are not yours to lint", patch))
+            patched.append(name)
+        break
+    if lint.broken:
+        left.append(
+            (f"ruff cannot read {', '.join(lint.broken)}: mend or exclude them", "uv run --extra dev ruff check")
+        )
+    repository = git(root, "rev-parse", "--git-dir") is not None
+    if not repository:
+        left.append(("this is no git repository yet", "git init -b main"))
+    if names := quoted(sorted({*patched, *files.changed, *short(files)})):
+        force = "-f " if ignored(files) else ""
+        only = f" -- {names}" if git(root, "diff", "--cached", "--name-only") else ""
+        left.append(
+            ("commit", f'git add {force}-- {names} && git commit -m "feat: release through the workflow"{only}')
+        )
+    if lint.unformatted:
+        command = 'uv run --extra dev ruff format && git commit -am "style: format"'
+        left.append(("format the code; until then the lint job is red", command))
+    also = ""
+    if tag := bare_tag(root):
+        also = f" v{tag[1]}"
+        why = f"the release counts on from tags such as v{tag[1]}, and {tag[0]} is none"
+        left.append((why, f"git tag v{tag[1]} {shlex.quote(tag[0] + '^{commit}')}"))
+    branch = git(root, "symbolic-ref", "--short", "HEAD") or "main"
+    if branch == "master":
+        why = "the workflow publishes from main alone: rename, and choose main in Gitea (Settings, Branches)"
+        left.append((why, "git branch -m master main"))
+    owner = f"{answers['gitea_url']}/{answers['gitea_owner']}"
+    where = f"{answers['gitea_url']}/org/{answers['gitea_owner']}/settings/actions/secrets"
+    left.append(("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}"))
+    if branch in ("main", "master") and names:
+        remote = git(root, "remote", "get-url", "origin")
+        add = "" if remote else f"git remote add origin {owner}/{root.name}.git && "
+        left.append(("push: lint, test and the first release run", f"{add}git push -u origin main{also}"))
+    return left
+
+
+def beside(root: Path) -> list[str]:
+    """List workflows of the user's that the new ones meet."""
+    found = [path.name for path in sorted((root / ".gitea/workflows").glob("*.y*ml")) if path.name not in WORKFLOWS]
+    lines = [f".gitea/workflows/{name} runs beside ci.yaml: see that it does not publish too" for name in found]
+    if (root / ".github/workflows").is_dir():
+        lines.append(".github/workflows: Gitea passes over it, now that there is .gitea/workflows")
+    return lines
+
+
+def undoing(files: Files, dirty: set[str]) -> str:
+    """Give the commands that take everything back, and nothing that git does not hold.
+
+    Args:
+        files: What was written.
+        dirty: The files that git saw as changed or untracked before; a copy of each goes into git's objects.
+    """
+    if git(files.root, "rev-parse", "--git-dir") is None:
+        return f"# made: {' '.join(files.made)}\n# changed: {' '.join(files.changed)}"
+    clean = f"git clean {'-fdx' if ignored(files) else '-fd'} -- {quoted(files.made)}"
+    if not dirty:
+        return f"git restore . && {clean}"
+    commands = [clean]
+    for name in files.changed:
+        if name not in dirty:
+            commands.append(f"git restore -- {shlex.quote(name)}")
+        elif old := git(files.root, "hash-object", "-w", "--stdin", stdin=files.before[name]):
+            commands.append(f"git cat-file blob {old} > {shlex.quote(name)}")
+    return "\n".join(commands)
+
+
+def ignored(files: Files) -> bool:
+    """Say whether git ignores a file that was made."""
+    return bool(git(files.root, "check-ignore", "--", *files.made))
+
+
+def short(files: Files) -> list[str]:
+    """Name the files that were made, a folder in place of its files where all of them are."""
+    made = set(files.made)
+    names = []
+    for top in sorted({name.split("/")[0] for name in made}):
+        below = {p.relative_to(files.root).as_posix() for p in (files.root / top).rglob("*") if p.is_file()}
+        whole = below and below <= made
+        names += [top] if whole else sorted(name for name in made if name.split("/")[0] == top)
+    return names
+
+
+def quoted(names: list[str]) -> str:
+    """Write names for a shell."""
+    return " ".join(map(shlex.quote, names))
+
+
+def bare_tag(root: Path) -> tuple[str, str] | None:
+    """Give the highest version tag that is not written v1.2.3, and its version, where it is above all that are."""
+    highest: dict[bool, tuple[tuple[int, ...], str]] = {}
+    for tag in (git(root, "tag", "--merged", "HEAD") or "").split():
+        if found := re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9_.]*[-_/]|v)?(\d+)\.(\d+)(?:\.(\d+))?", tag):
+            version = tuple(int(part or 0) for part in found.groups())
+            right = bool(re.fullmatch(r"v\d+\.\d+\.\d+", tag))
+            highest[right] = max(highest.get(right, ((), "")), (version, tag))
+    version, tag = highest.get(False, ((), ""))
+    return (tag, ".".join(map(str, version))) if version > highest.get(True, ((), ""))[0] else None
+
+
+def static_version(root: Path) -> str:
+    """Give the command that makes a dynamic version static: a patch of pyproject.toml."""
+    with tempfile.TemporaryDirectory() as temporary:
+        shutil.copytree(root, f"{temporary}/copy", symlinks=True, ignore=shutil.ignore_patterns(".venv", "venv"))
+        uv(root, "build", "--quiet", "--wheel", "--out-dir", temporary, f"{temporary}/copy")
+        wheel = next(Path(temporary).glob("*.whl"), None)
+    version = wheel.name.split("-")[1] if wheel else "0.0.0"
+    old = (root / "pyproject.toml").read_bytes().decode()
+    new = merge(old, '[project]\ndynamic = ["version"]\n', "[project]\ndynamic = []\n").text
+    return difference("pyproject.toml", old, merge(new, "", f'[project]\nversion = "{version}"\n').text)
+
+
+def difference(name: str, old: str, new: str) -> str:
+    """Give the command that changes a file from old to new; empty where both are the same."""
+    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}")
+    patch = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return f"git apply - <<'END'\n{patch}END" if patch else ""

@@ -1,0 +1,122 @@
+"""What of the template's pyproject.toml concerns one repository: the text that is merged into the user's.
+
+The pattern is that of a new package. In an existing one the user's own [project], build backend, pytest and ruff
+settings hold; to lay the pattern's over them would change what is built or which tests run.
+"""
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+from project import Project, Refused, array, distribution
+
+RUFF_FILES = ("ruff.toml", ".ruff.toml")
+
+
+class Blocks:
+    """A pattern as text in blocks, which blank lines part: each is one table with the comments above it."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text of the pattern."""
+        blocks = text.strip("\n").split("\n\n")
+        self.by_table = {re.findall(r"^\[+([^]]+)", block, re.MULTILINE)[0]: block for block in blocks}
+
+    @property
+    def text(self) -> str:
+        """The text of the blocks that are left."""
+        return "\n\n".join(self.by_table.values()) + "\n"
+
+    def drop(self, *tables: str) -> None:
+        """Take tables out, with those below them."""
+        below = tuple(f"{table}." for table in tables)
+        self.by_table = {t: block for t, block in self.by_table.items() if not f"{t}.".startswith(below)}
+
+    def put(self, table: str, key: str, value: list[str] | int) -> None:
+        """Give a key of a table another value."""
+        new = f"{key} = {array(value) if isinstance(value, list) else value}"
+        old = re.compile(rf"^{key} = .*(\n[ \]].*)*", re.MULTILINE)
+        self.by_table[table] = old.sub(lambda _: new, self.by_table[table])
+
+
+def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
+    """Take out of a rendered pyproject.toml what does not concern this repository.
+
+    Args:
+        text: The rendered pyproject.toml.
+        project: The repository as it is.
+        root: Its folder.
+        adopting: Whether it is brought onto the template just now, and has no older pattern.
+    Raises:
+        Refused: the pattern's extra cannot be added.
+    """
+    blocks = Blocks(text)
+    development = tomllib.loads(text)["project"]["optional-dependencies"]["dev"]
+    if project.table:
+        dynamic = project.table.get("dynamic", [])
+        if "optional-dependencies" in dynamic:
+            raise Refused(
+                "The optional dependencies in pyproject.toml are dynamic, and the template adds a `dev` extra. "
+                "Write them into [project.optional-dependencies], then run the same command again."
+            )
+        if adopting:
+            lines = blocks.by_table["project"].splitlines()
+            floor = [
+                line for line in lines if line.startswith("requires-python = ") and "requires-python" not in dynamic
+            ]
+            blocks.by_table["project"] = "\n".join(["[project]", *floor])
+            blocks.by_table.pop("project.scripts", None)
+        # uv syncs the group `dev` along with the extra: what is there need not, and may not, be asked for twice.
+        group = project.toml.get("dependency-groups", {}).get("dev", [])
+        names = {distribution(entry) for entry in group if isinstance(entry, str)}
+        if names:
+            lacking = [entry for entry in development if distribution(entry) not in names]
+            blocks.put("project.optional-dependencies", "dev", lacking)
+    else:
+        seed(blocks, project, development)
+    if project.backend and (adopting or project.backend != "hatchling.build"):
+        blocks.drop("build-system", "tool.hatch")
+    if adopting and ("pytest" in project.tools or has_tests(root)):
+        blocks.drop("tool.pytest")
+    if any((root / name).exists() for name in RUFF_FILES):
+        blocks.drop("tool.ruff")
+        return blocks.text
+    ruff = project.tools.get("ruff", {})
+    if "select" in ruff or "ALL" in ruff.get("lint", {}).get("select", []):
+        blocks.drop("tool.ruff.lint")
+    if adopting and (length := line_length(root, project)):
+        blocks.put("tool.ruff", "line-length", length)
+    return blocks.text
+
+
+def seed(blocks: Blocks, project: Project, development: list[str]) -> None:
+    """Put what the repository has into the pattern that becomes its first [project] table."""
+    wheel = "tool.hatch.build.targets.wheel"
+    if project.modules:
+        blocks.put(wheel, "packages", [f"{project.source}/{name}".lstrip("/") for name in project.modules])
+    if project.requirements:
+        blocks.put("project", "dependencies", project.requirements)
+    if project.development:
+        names = {distribution(entry) for entry in project.development}
+        rest = [entry for entry in development if distribution(entry) not in names]
+        blocks.put("project.optional-dependencies", "dev", project.development + rest)
+    if any(" @ " in entry for entry in project.requirements + project.development):
+        blocks.by_table[wheel] += "\n\n[tool.hatch.metadata]\nallow-direct-references = true"
+
+
+def has_tests(root: Path) -> bool:
+    """Say whether there are tests, which the pattern's pytest settings might pass over."""
+    return any(root.glob("tests/**/test_*.py")) or any(root.glob("test_*.py")) or (root / "pytest.ini").exists()
+
+
+def line_length(root: Path, project: Project) -> int | None:
+    """Give the line length that the code was written for, as black or flake8 were told it."""
+    found = project.tools.get("black", {}).get("line-length")
+    for name in (".flake8", "setup.cfg", "tox.ini"):
+        settings = configparser.RawConfigParser(strict=False)
+        try:
+            settings.read(root / name, "utf-8")
+            found = found or settings.get("flake8", "max-line-length", fallback=None)
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+    return int(found) if found and re.fullmatch(r"[1-9][0-9]{1,2}", str(found)) and int(found) <= 320 else None

@@ -1,0 +1,85 @@
+"""The programs that bringing a repository onto the template needs: git, uv, and the ruff that uv.lock names."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from project import Refused
+
+UV = os.environ.get("UV", "uv")
+OWNED = (".gitea/", "tests/test_smoke.py")
+
+
+def owned(name: str) -> bool:
+    """Say whether the template owns a file."""
+    return name.startswith(OWNED)
+
+
+def git(root: Path, *words: str, stdin: bytes | None = None) -> str | None:
+    """Run git quietly, and give what it said; None where it failed."""
+    done = subprocess.run(("git", *words), cwd=root, input=stdin, check=False, capture_output=True)
+    return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def uv(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run uv quietly; the caller looks at its exit code."""
+    return subprocess.run((UV, *words), cwd=root, check=False, capture_output=True, text=True, errors="replace")
+
+
+def lock(root: Path) -> None:
+    """Lock with uv, which keeps the versions that uv.lock has where they still fit.
+
+    Raises:
+        Refused: uv cannot; its own last words come first.
+    """
+    # A backend that is asked for the dependencies may leave its notes beside the code.
+    notes = [*root.glob("*.egg-info"), *root.glob("src/*.egg-info")]
+    done = uv(root, "lock")
+    for path in [*root.glob("*.egg-info"), *root.glob("src/*.egg-info")]:
+        if path not in notes:
+            remove(path)
+    if done.returncode != 0:
+        raise Refused(f"{done.stderr.strip()}\nuv could not lock (above). Mend that, then run the same command again.")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of files."""
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+@dataclass
+class Lint:
+    """What ruff says of the user's files."""
+
+    rules: list[str]  # that they break
+    broken: list[str]  # that are no Python
+    unformatted: bool
+
+
+def lint(root: Path) -> Lint:
+    """Ask the ruff of uv.lock, from a cache of uv's, about all files but the template's own."""
+    packages = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
+    version = next(package["version"] for package in packages if package["name"] == "ruff")
+    ruff = ("tool", "run", "--quiet", "--no-config", f"ruff@{version}")
+    check = [*ruff, "check", "--no-cache", "--output-format", "json"]
+    format_ = [*ruff, "format", "--check", "--no-cache", "--output-format", "json"]
+    found, unformatted = (
+        [
+            (entry["code"] or "", name)
+            for entry in json.loads(uv(root, *command).stdout or "[]")
+            if not owned(name := Path(entry["filename"]).relative_to(root).as_posix())
+        ]
+        for command in (check, format_)
+    )
+    rule = re.compile("[A-Z]+[0-9]+")
+    return Lint(
+        sorted({code for code, _ in found if rule.fullmatch(code)}),
+        sorted({name for code, name in found if not rule.fullmatch(code)}),
+        any(code == "unformatted" for code, _ in unformatted),
+    )
