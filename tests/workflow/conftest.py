@@ -1,0 +1,101 @@
+"""Fixtures: a rendered package with its Gitea, its runner and its ntfy, all of them the test's own."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import act_runner
+import pytest
+import uv
+from act_package import INSIDE, JOB_TOKEN, NTFY, OUTSIDE, OWNER, PUBLISHER, READER, Package, render, uv_cache
+from act_runner import Runner
+from loopback_gitea import Forge, Ntfy
+
+
+@pytest.fixture(scope="session")
+def uv_version() -> str:
+    """The uv that the rendered workflow asks for: it must be the one the tests have."""
+    have = subprocess.run([uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    return have
+
+
+@pytest.fixture(scope="session")
+def uvs(tmp_path_factory: pytest.TempPathFactory, uv_version: str) -> Path:
+    """What the stand-in for uv's installer can install, a folder per version."""
+    folder = tmp_path_factory.mktemp("uvs")
+    act_runner.collect_uvs(folder, uv_version)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Render a package, each set of answers once per session."""
+    made: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    def make(**answers: str) -> Path:
+        key = tuple(sorted(answers.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("rendered")
+            made[key] = render(folder / answers.get("project_name", "handler-base"), folder / "home", **answers)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Iterator[Forge]:
+    """The test's Gitea, with the organisation `OWNER`."""
+    made = Forge(tmp_path / "gitea", JOB_TOKEN, PUBLISHER, READER)
+    made.add_owner(OWNER)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ntfy() -> Iterator[Ntfy]:
+    """The test's ntfy."""
+    made = Ntfy()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, uvs: Path) -> Runner:
+    """The test's runner."""
+    return Runner.make(tmp_path / "runner", uvs, uv_cache())
+
+
+@pytest.fixture
+def new_package(
+    tmp_path: Path, forge: Forge, ntfy: Ntfy, runner: Runner, rendered: Callable[..., Path]
+) -> Callable[..., Package]:
+    """Make a package from answers, with the test's addresses in it, not committed yet."""
+
+    def make(owner: str = OWNER, **answers: str) -> Package:
+        if owner != OWNER:
+            answers["gitea_owner"] = owner
+        source = rendered(**answers)
+        path = tmp_path / "dev" / source.name
+        shutil.copytree(source, path)
+        for file in (p for p in path.rglob("*") if p.is_file() and ".git/" not in str(p)):
+            text = file.read_text()
+            put = text.replace(INSIDE, forge.inside).replace(OUTSIDE, forge.outside).replace(NTFY, ntfy.url)
+            if put != text:
+                file.write_text(put)
+        made = Package(path, forge, runner, ntfy, owner)
+        shutil.rmtree(path / ".git", ignore_errors=True)
+        forge.add_repository(owner, path.name)
+        made.git("init", "-q", "-b", "main")
+        made.git("remote", "add", "origin", str(made.bare))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def package(new_package: Callable[..., Package]) -> Package:
+    """A new package whose first commit is pushed: the state from which a first release comes."""
+    made = new_package()
+    made.commit("feat: the first handlers")
+    return made

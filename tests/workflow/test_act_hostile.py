@@ -1,0 +1,102 @@
+"""Text that somebody else wrote: commits, names, branches, descriptions. Nothing of it runs, sets or hides anything."""
+
+from collections.abc import Callable
+
+import pytest
+from act_package import Package
+from act_runner import Run
+
+ALL = {"lint": "success", "test": "success", "publish": "success", "notify": "success"}
+SHELL = "$(touch pwned) `touch pwned` \"; touch pwned; ' && touch pwned | ${IFS} ${{ secrets.REGISTRY_TOKEN }} %0A"
+COMMANDS = (
+    "::set-output name=version::9.9.9",
+    "::set-env name=PATH::/nowhere",
+    "::add-path::/nowhere",
+    "::add-mask::handler",
+    "::error::planted",
+    "::stop-commands::planted",
+    "##[add-mask]handler",
+    "version=9.9.9",
+    "feat: in a body is no feature",
+    "\x1b[2J\x1b]0;planted\x07",
+)
+
+
+def assert_unharmed(package: Package, run: Run) -> None:
+    """No program of the text ran, no command of it was taken."""
+    assert not list(package.path.parent.parent.rglob("pwned"))
+    # What act took for a command: the paths of the setup action and the outputs of the release, nothing else.
+    for command, name, value in run.commands:
+        assert "9.9.9" not in value
+        assert "planted" not in value
+        assert command in ("add-path", "set-output", "group", "endgroup", "warning", "notice"), (command, name, value)
+        assert command != "add-path" or value.endswith("/tmp/uv")
+        assert command != "set-output" or name in ("name", "version", "unfinished"), (command, name, value)
+
+
+def test_commit_text(package: Package) -> None:
+    """A commit's subject, body and author that are written for the shell or the runner."""
+    names = {"GIT_AUTHOR_NAME": f"::add-mask::handler {SHELL}", "GIT_COMMITTER_NAME": "$(touch pwned)"}
+    package.commit("\n".join([f"fix(io): {SHELL}", "", *COMMANDS]), **names)
+    event = {"head_commit": {"message": f"fix: {SHELL}\n" + "\n".join(COMMANDS)}, "pusher": {"name": SHELL}}
+    run = package.run(payload=event)
+    assert run.jobs == ALL, run
+    assert_unharmed(package, run)
+    assert package.released() == ["0.1.0"]
+    (message,) = package.ntfy.received
+    assert "acme/handler-base" in f"{message['title']}{message['message']}"
+
+
+def test_commit_of_odd_bytes(package: Package) -> None:
+    """A message that is no UTF-8, with CRLF and an emoji, still counts by its subject."""
+    package.commit(b"feat: caf\xe9 \xf0\x9f\x9a\x80\r\n\r\n::add-mask::handler\r\n\x00"[:-1] + b"\xff\xfe\r\n")
+    run = package.run()
+    assert run.jobs == ALL, run
+    assert_unharmed(package, run)
+    assert package.released() == ["0.1.0"]
+
+
+def test_failing_run_of_hostile_text(package: Package) -> None:
+    """The message of a red run of such a commit arrives whole."""
+    package.write("handler_base/extra.py", "import os\n")
+    package.commit("\n".join([f"feat: {SHELL}", "", *COMMANDS]), GIT_AUTHOR_NAME=SHELL)
+    run = package.run()
+    assert run.jobs == {"lint": "failure", "test": "success", "notify": "success"}, run
+    assert_unharmed(package, run)
+    (message,) = package.ntfy.received
+    assert message["topic"] == "ci"
+    assert "lint" in f"{message['title']}{message['message']}"
+
+
+@pytest.mark.parametrize("event", ["push", "pull_request"])
+def test_branch_name(package: Package, event: str) -> None:
+    """A branch that is named like a program."""
+    branch = "x;touch${IFS}pwned;$(touch${IFS}pwned)`touch${IFS}pwned`::add-mask::handler"
+    branch = branch.replace("::", "%3A%3A")  # git takes no colon
+    package.git("push", "-q", "origin", f"HEAD:refs/heads/{branch}")
+    if event == "push":
+        run = package.run(ref=f"refs/heads/{branch}")
+    else:
+        payload = {"pull_request": {"head": {"ref": branch}, "title": SHELL, "body": "\n".join(COMMANDS)}}
+        run = package.run(event=event, ref="refs/pull/1/merge", payload=payload)
+    assert run.jobs == {"lint": "success", "test": "success", "notify": "success"}, run
+    assert_unharmed(package, run)
+    assert package.files() == {}
+    assert len(package.ntfy.received) == 1
+
+
+# One begins as a command of the runner's, the other is shell from its first letter to its last.
+DESCRIPTIONS = {"command": f"::add-mask::handler {SHELL}", "shell": f"{SHELL} ::set-output name=version::9.9.9"}
+SLOW = [pytest.param(text, id=f"line-{i}", marks=pytest.mark.slow) for i, text in enumerate(COMMANDS[:8])]
+
+
+@pytest.mark.parametrize("description", [*(pytest.param(t, id=i) for i, t in DESCRIPTIONS.items()), *SLOW])
+def test_description(new_package: Callable[..., Package], description: str) -> None:
+    """A description that is written for the shell or the runner reaches the index unchanged and does nothing."""
+    package = new_package(description=description)
+    package.commit(f"feat: {description}")
+    run = package.run()
+    assert run.jobs == ALL, run
+    assert_unharmed(package, run)
+    assert package.released() == ["0.1.0"]
+    assert f"Summary: {description}\n" in package.metadata("0.1.0")
