@@ -77,6 +77,7 @@ RULES = {
     "the user's alone": ("1", MISSING, MISSING, "1", False),
     "1 is not 1.0": ("1.0", "1", "2", "1.0", True),
     "true is not 1": ("true", "1", "2", "true", True),
+    "not a number is what it was": ("nan", "nan", "1.5", "1.5", False),
     "quotes do not matter": ("'a'", '"a"', '"b"', '"b"', False),
     "spelling of a number does not matter": ("0x10", "16", "17", "17", False),
     "moments": ("2026-01-02 03:04:05Z", "2026-01-02T03:04:05Z", "2027-01-01", "2027-01-01", False),
@@ -238,6 +239,13 @@ def test_requirements_are_known_by_their_distribution() -> None:
     assert result.updated == [{"path": f"{path}[ruff]", "ours": "ruff == 0.17.6", "theirs": "ruff==0.18.0"}]
 
 
+def test_a_requirement_that_only_the_user_changed() -> None:
+    """Where the pattern did not move, there is nothing to say."""
+    ours, pattern = '[project]\ndependencies = ["a>=1"]\n', '[project]\ndependencies = ["a==2"]\n'
+    result = merged(ours, pattern, pattern + "readme = 'r'\n")
+    assert (result.text, result.kept) == (ours + "readme = 'r'\n", [])
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -352,6 +360,37 @@ def test_a_dynamic_field_gets_no_value() -> None:
     ours = '[project]\nname = "a"\ndynamic = ["version"]\n'
     result = merged(ours, "", '[project]\nname = "a"\nversion = "0"\n')
     assert (result.text, kept(result)) == (ours, {"project.version": ("dynamic", "0")})
+
+
+def test_a_field_that_is_dynamic_no_longer() -> None:
+    """A value comes in when the pattern takes its name off the dynamic fields."""
+    ours = '[project]\ndynamic = ["version"]\nmine = 1\n'
+    result = merged(ours, '[project]\ndynamic = ["version"]\n', '[project]\nversion = "0"\n')
+    assert result.text == '[project]\nmine = 1\nversion = "0"\n'
+
+
+def test_tables_with_one_name_are_told_apart_by_nothing() -> None:
+    """Two elements of one name make the array one value, and neither is lost."""
+    ours = '[[a]]\nname = "n"\n[[a]]\nname = "n"\nx = 1\n'
+    result = merged(ours, "", '[[a]]\nname = "n"\ny = 1\n')
+    assert (result.text, list(kept(result))) == (ours, ["a"])
+
+
+def test_dotted_keys_go_from_an_inline_table() -> None:
+    """A table that the pattern dropped goes from an inline table in all its parts."""
+    ours = "t = { a.x = 1, mine = 2, a.y = 2 }\n"
+    assert merged(ours, "t.a = { x = 1, y = 2 }", "t = {}").text == "t = { mine = 2 }\n"
+
+
+def test_where_a_new_table_goes() -> None:
+    """Behind its relatives and the comments that end them, before the comments of the next table; with its own."""
+    theirs = (
+        "[tool.ruff.lint]\n# Why this.\n# And more.\nselect = []  # all\n\n# About format.\n[tool.ruff.format]\nx = 1\n"
+    )
+    ours = "[tool.ruff]\na = 1\n# b = 2\n{}# About c.\n[c]\n"
+    assert merged(ours.format("\n"), "", theirs).text == ours.format("\n" + theirs + "\n")
+    crammed = "[tool.ruff]\na = 1\n{}# About c.\n[c]\n"
+    assert merged(crammed.format(""), "", theirs).text == crammed.format("\n" + theirs + "\n")
 
 
 # Whole files, byte for byte.
@@ -489,7 +528,7 @@ def test_strings_that_look_like_toml() -> None:
         [x]
         k = 1 # no comment ''''  # a comment
         b = \"\"\"\\
-          \\\"\"\" [[y]] ""\"\"\"
+          \\\"\"\" [[y]] "\"\"\"
         ["t]" . 'u#']
         v = [['#'], [']'], { "," = "}" }]
         list = ["]", '"', "#", "a\\"]"]
