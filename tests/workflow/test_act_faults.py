@@ -165,25 +165,23 @@ def test_tag_refused(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
-def test_two_commits_at_once(package: Package) -> None:
-    """Two runs of different commits at once: each commit is in a release, no version has files of both."""
-    first = package.clone_at(package.git("rev-parse", "HEAD"))
-    package.commit("fix: right after")
-    second = package.clone_at(package.git("rev-parse", "HEAD"))
-    runs = at_once(package, first, second)
-    # Whichever lost may be red; the rest of this test is that its re-run heals it.
-    for path, run in zip((first, second), runs, strict=True):
-        if run.code:
-            assert release(package, path=path).code == 0
-    versions = package.released()
-    assert versions
-    assert package.tags()[f"v{versions[-1]}"] == package.git("rev-parse", "HEAD") or len(versions) == 2
-    assert {package.git("rev-parse", "HEAD")} <= set(package.tags().values())
+@pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_commits_at_once(package: Package, number: int) -> None:
+    """Runs of different commits at once: all green, the last commit is in a release, no version is of two commits."""
+    commits = [package.git("rev-parse", "HEAD")]
+    commits += [package.commit(f"fix: right after, {count}") for count in range(1, number)]
+    for run in at_once(package, *map(package.clone_at, commits)):
+        assert run.jobs == GREEN, run
+    versions, tags = package.released(), package.tags()
+    assert len(versions) == len(tags) == len(set(tags.values()))
+    assert set(tags.values()) <= set(commits)
+    assert tags[f"v{versions[-1]}"] == commits[-1], "the newest commit is in the highest version"
 
 
-def test_one_commit_twice_at_once(package: Package) -> None:
-    """Two runs of one commit side by side, as Gitea starts them: both are green, one version."""
-    paths = [package.clone_at(package.git("rev-parse", "HEAD")) for _ in range(2)]
+@pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_one_commit_at_once(package: Package, number: int) -> None:
+    """Runs of one commit side by side, as Gitea starts them: all are green, one version."""
+    paths = [package.clone_at(package.git("rev-parse", "HEAD")) for _ in range(number)]
     for run in at_once(package, *paths):
         assert run.jobs == GREEN, run
     assert package.released() == ["0.1.0"]

@@ -205,15 +205,27 @@ def test_wheel_that_does_not_import(package: Package) -> None:
     assert_told_failure(package, "publish")
 
 
+# Lint and test install the package as editable, which this allows: the wheel of the release alone is broken.
+BUILD_HOOK = """\
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        if version != "editable":
+            raise RuntimeError("no build today")
+"""
+
+
 def test_wheel_that_does_not_build(package: Package) -> None:
     """A package that does not build leaves no tag."""
-    package.write("hatch_build.py", 'raise SystemExit("no build today")\n')
+    package.write("hatch_build.py", BUILD_HOOK)
     text = (package.path / "pyproject.toml").read_text()
     package.write("pyproject.toml", text + "\n[tool.hatch.build.targets.wheel.hooks.custom]\n")
     package.commit("feat: a build hook")
-    # The environment of lint and test builds the package as well: only the wheel of the release is broken here.
     run = package.run()
-    assert run.code != 0
+    assert run.jobs == {"lint": "success", "test": "success", "publish": "failure", "notify": "success"}, run
+    assert "no build today" in run.log("publish")
     assert_nothing_published(package)
 
 
