@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -41,16 +42,9 @@ def lock(root: Path) -> None:
     done = uv(root, "lock")
     for path in [*root.glob("*.egg-info"), *root.glob("src/*.egg-info")]:
         if path not in notes:
-            remove(path)
+            shutil.rmtree(path)
     if done.returncode != 0:
         raise Refused(f"{done.stderr.strip()}\nuv could not lock (above). Mend that, then run the same command again.")
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder of files."""
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
 
 
 @dataclass

@@ -1,0 +1,7 @@
+"""Tests of mastered."""
+
+from mastered import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

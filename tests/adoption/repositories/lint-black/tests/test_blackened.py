@@ -1,0 +1,7 @@
+"""Tests of blackened."""
+
+from blackened import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,7 @@
+"""Tests of ruffled."""
+
+from ruffled import greeting
+
+
+def test_greeting():
+    assert greeting('Ada') == 'Hello, Ada'

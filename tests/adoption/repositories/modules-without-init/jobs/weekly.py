@@ -1,0 +1,3 @@
+from jobs.nightly import greeting
+
+TEXT = greeting('week')

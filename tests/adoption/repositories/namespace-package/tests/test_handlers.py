@@ -1,0 +1,7 @@
+"""Tests of acme.handlers."""
+
+from acme.handlers import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,3 @@
+import sister
+
+STEPS = [sister.NAME]

@@ -1,0 +1,7 @@
+"""Tests of greeter."""
+
+from greeter import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,3 @@
+def greeting(name: str) -> str:
+    """Greet somebody."""
+    return f"Hello, {name}"

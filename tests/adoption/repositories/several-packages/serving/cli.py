@@ -1,0 +1,3 @@
+def main() -> None:
+    """Say so."""
+    print("served")

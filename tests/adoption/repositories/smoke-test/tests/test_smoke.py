@@ -1,0 +1,5 @@
+import smoked
+
+
+def test_smoke():
+    assert smoked.greeting("you").endswith("you")

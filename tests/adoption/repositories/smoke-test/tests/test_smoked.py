@@ -1,0 +1,7 @@
+"""Tests of smoked."""
+
+from smoked import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,5 @@
+from sourced import greeting
+
+
+def test_greeting(name):
+    assert greeting(name) == "Hello, Ada"

@@ -1,0 +1,7 @@
+"""Tests of untyped."""
+
+from untyped import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,7 @@
+"""Tests of locked."""
+
+from locked import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,7 @@
+"""Tests of checked."""
+
+from checked import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,7 @@
+"""Tests of deployed."""
+
+from deployed import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"

@@ -1,0 +1,198 @@
+"""What the closing list promises, and the settings of tools that were there before."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from adopting import FIRST, Repository, commands
+
+
+def adopt(repository: Repository, template: Path, *words: str) -> str:
+    """Bring a repository onto the template, and give the closing message."""
+    done = repository.copier("copy", "--trust", "--defaults", "-r", FIRST, *words, str(template), ".")
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def pyproject(repository: Repository) -> dict:
+    """The repository's pyproject.toml."""
+    return tomllib.loads((repository.path / "pyproject.toml").read_text())
+
+
+HANDLER_BASE = """\
+--- a/pyproject.toml
++++ b/pyproject.toml
+@@ -25,3 +25,16 @@ log_format = 'json'
+ testpaths = ["tests"]
+ asyncio_mode = "auto"
+ filterwarnings = ["ignore::pytest.PytestConfigWarning"]
++
++[tool.ruff]
++line-length = 120
++extend-exclude = [".gitea", "tests/test_smoke.py"] # as the template has them
++
++[tool.ruff.lint]
++select = ["F", "E", "W", "I"]
++
++# Packages of the same owner: uv add NAME --index gitea
++[[tool.uv.index]]
++name = "gitea"
++url = "https://git.daviestechlabs.io/api/packages/daviestechlabs/pypi/simple/"
++explicit = true
+"""
+
+
+def test_handler_base_reads_as_written_by_hand(existing: Callable[..., Repository], template: Path) -> None:
+    """Its whole change: pyproject.toml, and files of the template's beside it."""
+    repository = existing("hatchling-flat")
+    adopt(repository, template)
+    shown = repository.git("diff", "--no-color").partition("--- a/")
+    assert f"{shown[1]}{shown[2]}\n" == HANDLER_BASE
+    assert repository.git("diff", "--name-only") == "pyproject.toml"
+
+
+def test_lint_job_is_red_until_the_code_is_formatted(existing: Callable[..., Repository], template: Path) -> None:
+    """Rules that old code breaks are off with a comment; to format is the owner's, and both places say how."""
+    repository = existing("lint-flake8")
+    before = repository.content()
+    said = adopt(repository, template)
+    assert {n: b for n, b in repository.content().items() if n in before} == before
+    assert "uv run --extra dev ruff format && git commit" in commands(said)
+    ruff = pyproject(repository)["tool"]["ruff"]
+    assert ruff["lint"]["ignore"] == ["E701", "E741", "F401", "F403", "I001"]
+    assert ruff["line-length"] == 100, "that of flake8"
+    text = (repository.path / "pyproject.toml").read_text()
+    assert "# Older code breaks these. Take them out one at a time.\nignore = [" in text
+    repository.need("uv", "sync", "--frozen", "--extra", "dev")
+    steps = yaml.safe_load((repository.path / ".gitea/workflows/ci.yaml").read_text())["jobs"]["lint"]["steps"]
+    lint, form = (next(step["run"] for step in steps if step.get("name") == name) for name in ("Lint", "Format"))
+    repository.need("bash", "-eo", "pipefail", "-c", lint)
+    red = repository.run("bash", "-eo", "pipefail", "-c", form)
+    assert red.returncode == 1
+    mend = red.stdout.splitlines()[-1].partition("mend it: ")[2]
+    assert mend, red.stdout
+    repository.need(*shlex.split(mend))
+    repository.need("bash", "-eo", "pipefail", "-c", form)
+
+
+def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository], template: Path) -> None:
+    """CI's `--extra dev` gives pytest and ruff, whichever of them the group has."""
+    repository = existing("lint-ruff")
+    text = (repository.path / "pyproject.toml").read_text()
+    repository.write(
+        "pyproject.toml", text.replace('dev = ["ruff>=0.12", "pytest"]', 'dev = ["Pytest>=8", "iniconfig"]')
+    )
+    repository.commit("fix: group")
+    adopt(repository, template)
+    project = pyproject(repository)
+    assert project["dependency-groups"] == {"dev": ["Pytest>=8", "iniconfig"]}
+    assert [entry.partition("=")[0] for entry in project["project"]["optional-dependencies"]["dev"]] == ["ruff"]
+    repository.need("uv", "sync", "--frozen", "--extra", "dev")
+    for tool in ("ruff", "pytest"):
+        assert (repository.path / ".venv/bin" / tool).exists()
+
+
+def test_ruff_settings_of_the_owner_hold(existing: Callable[..., Repository], template: Path) -> None:
+    """Their length, quotes and rules; the template's own files are no part of it."""
+    repository = existing("lint-ruff")
+    adopt(repository, template)
+    ruff = pyproject(repository)["tool"]["ruff"]
+    assert ruff["line-length"] == 88
+    assert ruff["extend-exclude"] == ["generated", ".gitea", "tests/test_smoke.py"]
+    assert ruff["lint"]["select"] == ["E", "F", "B", "Q", "W", "I"]
+    assert ruff["lint"]["ignore"] == ["E501", "I001"]
+    text = (repository.path / "pyproject.toml").read_text()
+    assert '# Older code breaks these. Take them out one at a time.\nignore = ["E501", "I001"]  # the formatter' in text
+
+
+def test_black_s_line_length_is_ruff_s(existing: Callable[..., Repository], template: Path) -> None:
+    """Another would rewrap every file."""
+    repository = existing("lint-black")
+    said = adopt(repository, template)
+    assert pyproject(repository)["tool"]["ruff"]["line-length"] == 100
+    assert pyproject(repository)["tool"]["black"]["line-length"] == 100
+    assert "ruff format" not in commands(said)
+
+
+def test_master_is_renamed_by_a_person(existing: Callable[..., Repository], template: Path) -> None:
+    """On master nothing would ever be published, without a word."""
+    repository = existing("branch-master")
+    said = adopt(repository, template)
+    assert "publishes from main alone" in said
+    assert "Settings, Branches" in said
+    assert "git branch -m master main" in commands(said).splitlines()
+    assert repository.git("symbolic-ref", "--short", "HEAD") == "master"
+
+
+def test_locked_versions_stay(existing: Callable[..., Repository], template: Path) -> None:
+    """An existing uv.lock is locked again, not anew."""
+    repository = existing("uv-lock")
+    adopt(repository, template)
+    lock = tomllib.loads((repository.path / "uv.lock").read_text())
+    versions = {package["name"]: package["version"] for package in lock["package"]}
+    assert versions["packaging"] == "24.2"
+    assert "ruff" in versions
+
+
+def test_requirements_become_dependencies(existing: Callable[..., Repository], template: Path) -> None:
+    """Includes are read, hashes and comments are not; what comes from git is told."""
+    repository = existing("requirements-only")
+    said = adopt(repository, template)
+    project = pyproject(repository)["project"]
+    *plain, sister = project["dependencies"]
+    assert plain == ["pluggy>=1.5", "colorama; sys_platform == 'win32'", "packaging==25.0"]
+    assert re.fullmatch(r"sister @ git\+file:///\S+/sister", sister)
+    assert project["optional-dependencies"]["dev"][:2] == ["pytest>=8", "iniconfig"]
+    assert f"{sister} in pyproject.toml: once the index has it, uv add sister --index gitea" in said
+
+
+def test_workflows_beside_are_named(existing: Callable[..., Repository], template: Path) -> None:
+    """They stay; those of GitHub's folder do not run any more."""
+    said = adopt(existing("workflows-others"), template)
+    assert ".gitea/workflows/deploy.yaml runs beside ci.yaml: see that it does not publish too" in said
+    assert ".github/workflows: Gitea passes over it" in said
+
+
+def test_metadata_of_setup_py_stays(existing: Callable[..., Repository], template: Path) -> None:
+    """What uv and the release must read becomes static; the rest setup.py goes on saying."""
+    repository = existing("setuptools-setup-py")
+    adopt(repository, template)
+    project = pyproject(repository)["project"]
+    assert project["dependencies"] == ["packaging>=23", "colorama; sys_platform == 'win32'"]
+    assert project["optional-dependencies"]["plugins"] == ["pluggy>=1.5"]
+    assert project["dynamic"] == ["authors", "scripts"]
+    assert project["version"] == "1.8.2"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_readme_and_no_code_become_a_package(
+    end: str, existing: Callable[..., Repository], template: Path, tmp_path: Path
+) -> None:
+    """What Gitea makes for a new repository: the seeds come, the README stays."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "README.md").write_text(f"# fresh{end}", newline="")
+    repository = existing("fresh", files=files)
+    adopt(repository, template)
+    assert (repository.path / "README.md").read_bytes() == f"# fresh{end}".encode()
+    assert (repository.path / "fresh/__init__.py").exists()
+    assert (repository.path / "fresh/py.typed").exists()
+    repository.need("uv", "sync", "--frozen", "--extra", "dev")
+    repository.need("uv", "run", "--no-sync", "pytest")
+
+
+def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository], template: Path) -> None:
+    """As an editor on Windows writes them."""
+    repository = existing("untyped-code")
+    text = (repository.path / "pyproject.toml").read_text()
+    (repository.path / "pyproject.toml").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    repository.commit("fix: Windows")
+    adopt(repository, template)
+    content = (repository.path / "pyproject.toml").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
+    assert content.count(b"\n") == content.count(b"\r\n")
+    assert b"[tool.ruff]" in content

@@ -1,0 +1,198 @@
+"""Each kind of existing repository comes onto the template, keeps what it has, and releases."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from act_package import JOB_TOKEN, OWNER, PUBLISHER, Package
+from act_runner import Runner
+from adopting import FIRST, REFUSED, REPOSITORIES, SECOND, SITUATIONS, Repository, commands, wheel
+from loopback_gitea import Forge, Ntfy
+
+# One for each way in which a version or a wheel is made; the others release in the long run only.
+RELEASED = {
+    "setuptools-setup-py",
+    "flit",
+    "requirements-only",
+    "version-hatch-vcs",
+    "version-setuptools-scm",
+    "version-attr",
+    "several-packages",
+}
+UPDATED = {"hatchling-flat", "setuptools-setup-py", "requirements-only", "version-attr", "lint-ruff", "smoke-test"}
+
+
+def some(ordinary: set[str]) -> list:
+    """All situations, those that are not in the ordinary run marked slow."""
+    return [name if name in ordinary else pytest.param(name, marks=pytest.mark.slow) for name in SITUATIONS]
+
+
+def adopt(repository: Repository, template: Path, forge: Forge | None = None) -> str:
+    """Bring a repository onto the template's first version, and give the closing message."""
+    words = ["copy", "--trust", "--defaults", "-r", FIRST, "-d", f"gitea_owner={OWNER}"]
+    if forge:
+        words += ["-d", f"gitea_url={forge.outside}", "-d", f"gitea_internal_url={forge.inside}"]
+    done = repository.copier(*words, str(template), ".")
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def published(repository: Repository, template: Path, forge: Forge) -> Repository:
+    """Adopt a repository, do what is left to do, and give a clone of what was pushed."""
+    bare = forge.add_repository(OWNER, repository.path.name)
+    repository.git("remote", "add", "origin", str(bare))
+    left = commands(adopt(repository, template, forge))
+    repository.need("bash", "-euo", "pipefail", "-c", left)
+    clone = Repository(repository.path.parent / "clone" / repository.path.name, repository.environment)
+    repository.git("clone", "-q", "-b", "main", str(bare), str(clone.path))
+    return clone
+
+
+def test_every_situation_has_a_folder() -> None:
+    """The folders are the list."""
+    assert {path.name for path in REPOSITORIES.iterdir()} == {*SITUATIONS, *REFUSED}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_adopted_repository_passes_its_gates(
+    name: str, existing: Callable[..., Repository], template: Path, forge: Forge
+) -> None:
+    """Nothing is lost, and after the commands of the closing list a clone passes what CI asks."""
+    repository, situation = existing(name), SITUATIONS[name]
+    before = repository.content()
+    has_backend = "pyproject.toml" in before or "setup.py" in before
+    held = wheel(repository, "--wheel") if has_backend else {n: b for n, b in before.items() if n[:9] == "pipeline/"}
+    bare = forge.add_repository(OWNER, repository.path.name)
+    repository.git("remote", "add", "origin", str(bare))
+
+    said = adopt(repository, template, forge)
+
+    after = repository.content()
+    replaced = {"pyproject.toml", "uv.lock", ".gitea/workflows/ci.yaml", "tests/test_smoke.py"}
+    assert {n: b for n, b in after.items() if n in before and n not in replaced} == {
+        n: b for n, b in before.items() if n not in replaced
+    }, "a file of the user's changed"
+    new = {name for name in after if name not in before}
+    beside = {".gitea/workflows/ci.yaml.before", "tests/test_smoke_before.py"}
+    seeds = {"README.md", ".gitignore", "pyproject.toml", "uv.lock", ".copier-answers.yml", "tests/test_smoke.py"}
+    assert {n for n in new - beside - seeds if not n.startswith(".gitea/")} == set(), "stray files"
+    assert all(line in said for line in new), "a file that was added and not told"
+    answers = yaml.safe_load(after[".copier-answers.yml"])
+    assert (answers["project_name"], answers["module_name"]) == (situation.distribution, situation.modules)
+    written = tomllib.loads(after["pyproject.toml"].decode())
+    assert re.sub("[-_.]+", "-", written["project"]["name"]).lower() == situation.distribution
+
+    repository.need("bash", "-euo", "pipefail", "-c", commands(said))
+    assert repository.git("status", "--porcelain") == "", "the list commits all"
+    clone = Repository(repository.path.parent / "clone" / repository.path.name, repository.environment)
+    repository.git("clone", "-q", "-b", "main", str(bare), str(clone.path))
+    clone.need("uv", "lock", "--check")
+    clone.need("uv", "sync", "--frozen", "--extra", "dev")
+    clone.need("uv", "run", "--no-sync", "ruff", "check")
+    clone.need("uv", "run", "--no-sync", "ruff", "format", "--check")
+    tests = clone.need("uv", "run", "--no-sync", "pytest", "-v")
+    assert "test_smoke.py::test_imports" in tests
+    own = [n for n in before if re.fullmatch(r"tests/test_\w+\.py", n)]
+    for file in own:
+        assert f"{file if file != 'tests/test_smoke.py' else 'tests/test_smoke_before.py'}::" in tests
+    holds = wheel(clone)
+    assert set(holds) == set(held)
+    for file in set(holds) - {"from_tags/_version.py"}:
+        if file.endswith(".py"):
+            assert ast.dump(ast.parse(holds[file])) == ast.dump(ast.parse(held[file]))
+        else:
+            assert holds[file] == held[file]
+
+
+def release(clone: Repository, forge: Forge) -> None:
+    """Do what the publish job does, on what was pushed."""
+    clone.need("uv", "sync", "--frozen", "--extra", "dev", "--no-install-project")
+    clone.git("remote", "set-url", "origin", f"{forge.inside}/{OWNER}/{clone.path.name}.git")
+    steps = {"preflight": PUBLISHER, "build": None, "tag": None, "upload": PUBLISHER}
+    for step, login in steps.items():
+        given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
+        given |= {"GITHUB_TOKEN": JOB_TOKEN} if step == "tag" else {}
+        where = {"REGISTRY_URL": f"{forge.inside}/api/packages/{OWNER}/pypi", "RUNNER_TEMP": str(clone.path.parent)}
+        clone.need("uv", "run", ".gitea/release.py", step, **given, **where)
+
+
+@pytest.mark.parametrize("name", some(RELEASED))
+def test_release_counts_on_from_what_there_was(
+    name: str, existing: Callable[..., Repository], template: Path, forge: Forge
+) -> None:
+    """The version is above tags and pyproject.toml, whatever makes it."""
+    clone = published(existing(name), template, forge)
+    release(clone, forge)
+    assert_released(name, forge)
+
+
+def assert_released(name: str, forge: Forge) -> None:
+    """See that the registry has a wheel and an sdist of the version that comes next, and nothing else."""
+    situation = SITUATIONS[name]
+    start = f"{situation.distribution.replace('-', '_')}-{situation.next}"
+    files = {re.sub("[-_.]+(?=[^-]*-[0-9])", "_", file.lower()) for file in forge.files(OWNER)}
+    assert files == {f"{start}.tar.gz", f"{start}-py3-none-any.whl"}
+
+
+@pytest.mark.parametrize("name", some({"version-setuptools-scm"}))
+def test_the_workflow_releases_it(
+    name: str,
+    existing: Callable[..., Repository],
+    template: Path,
+    forge: Forge,
+    ntfy: Ntfy,
+    runner: Runner,
+) -> None:
+    """All four jobs, under act."""
+    clone = published(existing(name), template, forge)
+    run = Package(clone.path, forge, runner, ntfy, OWNER).run()
+    assert run.jobs == dict.fromkeys(("lint", "test", "publish", "notify"), "success"), run
+    assert_released(name, forge)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_fixture_passes_its_own_tests_before(name: str, existing: Callable[..., Repository]) -> None:
+    """Else nothing follows from their passing afterwards."""
+    repository = existing(name)
+    requirements = ["--with", "."]
+    if not {"pyproject.toml", "setup.py"} & set(repository.content()):
+        (repository.path / "pip.txt").write_text(re.sub(r"(?m)^packaging==.*\n.*\n.*\n", "", "-r requirements.txt\n"))
+        requirements = ["--with", "pluggy"]
+    done = repository.run("uv", "run", "--no-project", *requirements, "--with", "pytest", "python", "-m", "pytest")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", some(UPDATED))
+def test_again_changes_nothing_and_an_update_conflicts_with_nothing(
+    name: str, existing: Callable[..., Repository], template: Path
+) -> None:
+    """A second adoption writes nothing; the template's next version meets no edit of the owner's."""
+    repository = existing(name)
+    adopt(repository, template)
+    once = repository.content()
+    said = adopt(repository, template)
+    assert repository.content() == once
+    assert "Added:" not in said
+    assert "git add" not in said or "git apply" in said
+    repository.commit("feat: adopt")
+
+    own = {n: b for n, b in once.items() if not n.startswith(".gitea/") and n not in ("pyproject.toml", "uv.lock")}
+    done = repository.copier("update", "--trust", "--defaults")
+    assert done.returncode == 0, done.stdout
+    changed = repository.git("status", "--porcelain", "--untracked-files=all").splitlines()
+    assert {line[:2].strip() for line in changed} <= {"M", "??"}
+    names = {line[2:].strip() for line in changed}
+    kept = {".gitea/workflows/ci.yaml", ".gitea/release.py", ".gitea/new.txt", ".copier-answers.yml"}
+    assert kept <= names <= kept | {"pyproject.toml", "uv.lock"}
+    after = repository.content()
+    assert {n: after[n] for n in own if n != ".copier-answers.yml"} == {
+        n: b for n, b in own.items() if n != ".copier-answers.yml"
+    }
+    assert b"# newer" in after[".gitea/release.py"]
+    assert f"_commit: {SECOND}".encode() in after[".copier-answers.yml"]
+    repository.need("uv", "lock", "--check")
