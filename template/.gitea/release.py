@@ -9,12 +9,14 @@ that is cut off after it is healed by running that job again. Only the standard 
 """
 
 import base64
+import gzip
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import tomllib
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -68,9 +70,7 @@ def output(name: str, value: str) -> None:
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
     """Run a program; say whether it succeeded, and its output, shown indented: no line is a command to the runner."""
     text, full = "", {**os.environ, **(env or {})}
-    with subprocess.Popen(
-        command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
-    ) as process:
+    with subprocess.Popen(command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, errors="replace") as process:
         for line in process.stdout or ():
             print("   ", line.rstrip(), flush=True)
             text += line
@@ -145,8 +145,8 @@ def reachable(known: dict[Version, str]) -> Version | None:
     for version in list(known)[:2]:
         if git("merge-base", "HEAD", known[version], check=False) == known[version]:
             return version
-    merged = git("for-each-ref", "--merged=HEAD", "--format=%(refname:strip=2)", "refs/tags").split()
-    return next((version for version in known if tag_of(version) in set(merged)), None)
+    merged = set(git("for-each-ref", "--merged=HEAD", "--format=%(refname:strip=2)", "refs/tags").split())
+    return next((version for version in known if tag_of(version) in merged), None)
 
 
 def tag_of(version: Version) -> str:
@@ -207,8 +207,8 @@ def preflight() -> None:
     """See that this commit can be released and that the registry takes uploads; reserve nothing."""
     for name in ("REGISTRY_USER", "REGISTRY_TOKEN"):
         need(SECRET[name], f"the secret {name} is not set: add it under Settings → Actions → Secrets.")
-    shallow = git("rev-parse", "--is-shallow-repository") == "true"
-    need(not shallow, "the checkout is shallow, which hides versions: give actions/checkout fetch-depth: 0.")
+    deep = git("rev-parse", "--is-shallow-repository") == "false"
+    need(deep, "the checkout is shallow, which hides versions: give actions/checkout fetch-depth: 0.")
     project()
     owner = REGISTRY.rpartition("/api/packages/")[2].removesuffix("/pypi")
     form = '--release\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--release--\r\n'
@@ -258,10 +258,16 @@ def build() -> None:
     git("-C", str(TREE), "checkout", "--quiet", "--detach", git("rev-parse", "HEAD"))
     env = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     if dynamic:
-        env[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{name.replace('-', '_').upper()}"] = number
-    written = dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0]
-    need(written, f"uv cannot write the version into pyproject.toml: {MEND}")
+        env["SETUPTOOLS_SCM_PRETEND_VERSION"] = number  # hatch-vcs takes no package's own variable
+    need(dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {MEND}")
     need(run("uv", "build", "--out-dir", DIST, cwd=TREE, env=env)[0], f"the package does not build: {MEND}")
+    for sdist in DIST.glob("*.gz"):  # not every backend leaves out when and by whom an sdist was made
+        with tarfile.open(sdist) as old, tarfile.open(STATE / "sdist.tar", "w") as new:
+            for entry in sorted(old, key=lambda entry: entry.name):
+                entry.mtime, entry.pax_headers = int(env["SOURCE_DATE_EPOCH"]), {}
+                entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
+                new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
+        sdist.write_bytes(gzip.compress((STATE / "sdist.tar").read_bytes(), mtime=0))
     right = len(files()) == 2 and whole([path.name for path in files()], number)
     need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
 

@@ -19,7 +19,9 @@ NETWORK = re.compile(r"(?i)ssl_cert_(file|dir)|(all|https?|no)_proxy|uv_(default
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of a fresh account with uv, Python and git; uv's cache alone is the developer's, for speed."""
     home = tmp_path_factory.mktemp("home")
-    (home / "gitconfig").write_text("[user]\nname = Dev\nemail = dev@example.com\n[init]\ndefaultBranch = main\n")
+    # Thousands of tiny repositories: nothing of them has to outlive a power cut.
+    config = "[user]\nname = Dev\nemail = dev@example.com\n[init]\ndefaultBranch = main\n"
+    (home / "gitconfig").write_text(f"{config}[core]\nfsync = none\n[gc]\nauto = 0\n[maintenance]\nauto = false\n")
     tools = home / "tools"
     tools.mkdir()
     for name, target in {"uv": uv.find_uv_bin(), "python3": os.path.realpath(sys.executable)}.items():
@@ -40,6 +42,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "UV_CACHE_DIR": says("cache", "dir").strip(),
         "UV_PYTHON_INSTALL_DIR": says("python", "dir").strip(),
         "UV_PYTHON_DOWNLOADS": "never",
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     # Fetched once; the tests themselves then need no network.
     subprocess.run(["uvx", "twine==7.0.0", "--version"], env=found, capture_output=True, check=True)
@@ -86,6 +89,11 @@ def whole_world(tmp_path: Path, registry: Registry, environment: dict[str, str])
 
 
 @pytest.fixture
-def sabotaged(tmp_path: Path, registry: Registry, environment: dict[str, str], built: Path) -> Callable[[str], World]:
-    """A world whose release.py is a changed one."""
-    return lambda text: World(tmp_path, registry, environment, built, text)
+def sabotaged(registry: Registry, environment: dict[str, str], built: Path) -> Callable[[Path, str], World]:
+    """Make a world in a folder whose release.py is a changed one; the registry starts empty."""
+
+    def make(folder: Path, release_py: str) -> World:
+        registry.empty()
+        return World(folder, registry, environment, built, release_py)
+
+    return make

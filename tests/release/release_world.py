@@ -1,5 +1,6 @@
 """A package with an origin and a registry, and the publish jobs of its pushes, faults included."""
 
+import base64
 import hashlib
 import http.client
 import importlib.util
@@ -121,7 +122,7 @@ class Registry:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         """Start it and wait until it listens."""
-        digest = "{SHA}" + __import__("base64").b64encode(hashlib.sha1(TOKEN.encode()).digest()).decode()
+        digest = "{SHA}" + base64.b64encode(hashlib.sha1(TOKEN.encode()).digest()).decode()
         self.packages = folder / "packages"
         self.packages.mkdir(parents=True)
         (folder / "passwords").write_text(f"{USER}:{digest}\n")
@@ -306,11 +307,7 @@ class World:
                     start_new_session=True,
                 ) as process:
                     front.kill = lambda group=process.pid: killed(group)
-                    import time
-
-                    T = time.time()
                     job.log += f"## {step}\n{process.communicate()[0]}"
-                print(round(time.time() - T, 2), step, job.fault, process.returncode, job.commit[:6])
                 job.hit |= process.returncode == -9
                 if process.returncode:
                     break

@@ -1,10 +1,13 @@
 """Faults: whatever happens to a job, its re-run leaves whole versions, each of one commit and with its tag."""
 
 import random
+import re
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from release_world import Job, World, shipped
+from release_world import SHIPPED, Job, World, shipped
 
 MESSAGES = ("feat: a", "fix: b", "major: c", "docs: d", "feat: e", "fix: f")
 SEEDS = range(40)
@@ -65,3 +68,30 @@ def test_trial(world: World, seed: int) -> None:
 def test_more_trials(world: World, seed: int) -> None:
     """The same, many more."""
     assert trial(world, seed) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_every_boundary(world: World, point: str) -> None:
+    """The points are those of the release's own list; one that was not reached fails here."""
+    commit = world.push("feat: a")
+    job = world.run(Job(commit, point))
+    assert job.hit, job.log
+    assert not job.green
+    again = world.run(Job(commit))
+    assert again.green, again.log
+    assert again.outputs == {"version": "0.1.0", "name": "handler-base"}
+    assert world.defects([commit]) == []
+
+
+def test_upload_before_tag_is_found_out(sabotaged: Callable[[Path, str], World], tmp_path: Path) -> None:
+    """The same trials see what the record's order, upload first and tag last, does."""
+    source = (SHIPPED / "release.py").read_text()
+    tag, upload = re.findall(r'(?m)^    "(?:tag|upload)": .*\n', source)
+    patched = source.replace(tag + upload, upload + tag)
+    assert patched != source
+    defects: list[str] = []
+    for seed in SEEDS:
+        defects += trial(sabotaged(tmp_path / str(seed), patched), seed)
+        if len(defects) >= 5:
+            break
+    assert len(defects) >= 5

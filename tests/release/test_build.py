@@ -1,0 +1,230 @@
+"""The files: of exactly the commit, the same bytes each time, tested as a user gets them."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from release_world import DRIVE, PYPROJECT, Repository, package
+
+SCM = {
+    "hatch-vcs": """\
+[build-system]
+requires = ["hatchling==1.33.0", "hatch-vcs==0.5.0"]
+build-backend = "hatchling.build"
+[tool.hatch.version]
+source = "vcs"
+[tool.hatch.build.hooks.vcs]
+version-file = "handler_base/_version.py"
+""",
+    "setuptools-scm": """\
+[build-system]
+requires = ["setuptools==80.9.0", "setuptools-scm==9.2.2"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools_scm]
+[tool.setuptools]
+packages = ["handler_base"]
+""",
+}
+
+
+def build(repository: Repository, *, expect: int = 0, until: str = "check") -> tuple[dict[str, bytes], str]:
+    """Run the build step (up to one of its parts) in a clean temporary folder; give the files and the log."""
+    temp = repository.path.parent / "temp"
+    shutil.rmtree(temp, ignore_errors=True)
+    temp.mkdir()
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import drive; release = drive.load('.gitea/release.py')\n"
+        "import os; os.umask(0o022)\n"
+        "for step in release.STEPS['build']:\n"
+        "    step()\n"
+        "    if step.__name__ == sys.argv[2]: break\n"
+    )
+    words = [sys.executable, "-c", code, str(DRIVE.parent), until]
+    env = {**repository.environment, "RUNNER_TEMP": str(temp)}
+    done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
+    log = done.stdout + done.stderr
+    assert done.returncode == expect, log
+    files = {
+        path.name: path.read_bytes() for path in (temp / "release/dist").glob("*") if path.suffix in (".whl", ".gz")
+    }
+    return files, log
+
+
+def synced(repository: Repository) -> None:
+    """Make the environment that the setup action makes."""
+    words = ["uv", "sync", "-q", "--frozen", "--extra", "dev", "--no-install-project"]
+    subprocess.run(words, cwd=repository.path, env=repository.environment, check=True)
+
+
+def locked(repository: Repository) -> None:
+    """Lock without an environment."""
+    subprocess.run(["uv", "lock", "-q"], cwd=repository.path, env=repository.environment, check=True)
+
+
+def metadata(files: dict[str, bytes], folder: Path) -> str:
+    """Give the wheel's METADATA."""
+    (wheel,) = (name for name in files if name.endswith(".whl"))
+    (folder / wheel).write_bytes(files[wheel])
+    with zipfile.ZipFile(folder / wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        return archive.read(name).decode()
+
+
+def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment: dict[str, str]) -> None:
+    """In another folder, under another umask, from a dirty tree, at another time."""
+    history.write("handler_base/tool.py", "A = 1\n")
+    history.commit("feat: a")
+    first, _ = build(history, until="build")
+    assert sorted(first) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
+
+    (tmp_path / "elsewhere").mkdir()
+    old = os.umask(0o077)
+    try:
+        history.git("clone", "-q", str(history.path), str(tmp_path / "elsewhere/other-name"))
+        other = Repository(tmp_path / "elsewhere/other-name", environment)
+        other.write("handler_base/tool.py", "A = 2\n")
+        other.write("handler_base/planted.py", "")
+        os.utime(other.path / "handler_base/__init__.py", (1, 1))
+        second, _ = build(other, until="build")
+    finally:
+        os.umask(old)
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in second.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in first.items()
+    }
+
+
+def test_files_come_from_the_commit_only(history: Repository, tmp_path: Path) -> None:
+    """Not from the job's tree, whatever a hook left there."""
+    history.commit("feat: a")
+    history.write("handler_base/planted.py", "")
+    history.write("handler_base/__init__.py", "raise SystemExit\n")
+    files, _ = build(history, until="build")
+    (sdist,) = (name for name in files if name.endswith(".gz"))
+    (tmp_path / sdist).write_bytes(files[sdist])
+    with tarfile.open(tmp_path / sdist) as archive:
+        assert not [name for name in archive.getnames() if "planted" in name]
+        held = archive.extractfile("handler_base-0.1.0/handler_base/__init__.py")
+        assert held
+        assert held.read() == b""
+    assert history.git("status", "--porcelain") == "M handler_base/__init__.py\n?? handler_base/planted.py"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['version = "0.0.0"', "version = '0.0.0'", 'version="0.0.0"', '"version" = """0.0.0"""', 'version = "0.0" # x'],
+)
+def test_version_in_any_form(history: Repository, tmp_path: Path, line: str) -> None:
+    """Only the project's own version is written, and no other table's."""
+    text = PYPROJECT.replace('version = "0.0.0"', line) + '\n[tool.other]\nversion = "0.0.0"\n'
+    history.write("pyproject.toml", text)
+    history.commit("feat: a")
+    files, _ = build(history, until="build")
+    assert "\nVersion: 0.1.0\n" in metadata(files, tmp_path)
+    tree = (tmp_path / "temp/release/tree/pyproject.toml").read_text()
+    assert tree.endswith('\n[tool.other]\nversion = "0.0.0"\n')
+    assert (history.path / "pyproject.toml").read_text() == text
+
+
+@pytest.mark.parametrize("source", SCM)
+def test_version_from_git(history: Repository, tmp_path: Path, source: str) -> None:
+    """Both plugins are told the version, before there is a tag."""
+    text = PYPROJECT.replace('version = "0.0.0"\n', 'dynamic = ["version"]\n')
+    history.write("pyproject.toml", SCM[source] + text[text.index("\n[project]") :])
+    history.commit("feat: a")
+    files, _ = build(history, until="build")
+    assert sorted(files) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
+    assert "\nVersion: 0.1.0\n" in metadata(files, tmp_path)
+    assert build(history, until="build")[0] == files
+
+
+def test_version_that_the_backend_makes_up(history: Repository) -> None:
+    """A plugin that only finds files, beside a version of another origin: no file of a wrong version gets through."""
+    text = PYPROJECT.replace('version = "0.0.0"\n', 'dynamic = ["version"]\n').replace(
+        '==1.33.0"', '==1.33.0", "hatch-vcs"'
+    )
+    history.write("pyproject.toml", text + '\n[tool.hatch.version]\npath = "handler_base/__init__.py"\n')
+    history.write("handler_base/__init__.py", '__version__ = "7.0.0"\n')
+    history.commit("feat: a")
+    _, log = build(history, until="build", expect=1)
+    assert "release: the build did not make one wheel and one sdist of handler-base 0.1.0" in log.splitlines()[-1]
+
+
+def test_wheel_passes_its_smoke_test(history: Repository) -> None:
+    """The installed wheel is tested, by the commit's own test, away from the tree and from everything beside it."""
+    locked(history)
+    history.write("tests/conftest.py", "raise SystemExit('a conftest was read')\n")
+    history.write("pytest.ini", "[pytest]\naddopts = --no-such-option\n")
+    history.commit("feat: a")
+    synced(history)
+    history.write("tests/test_smoke.py", "raise SystemExit('the tree was read')\n")
+    history.write("pytest.py", "raise SystemExit('the tree was imported')\n")
+    files, log = build(history)
+    assert len(files) == 2
+    assert "1 passed" in log
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("handler_base/__init__.py", "import no_such_module\n", "does not pass tests/test_smoke.py"),
+        (
+            "pyproject.toml",
+            PYPROJECT + "\n[tool.hatch.build.targets.wheel]\npackages = ['nowhere']\n",
+            "does not pass tests/test_smoke.py",
+        ),
+        ("pyproject.toml", PYPROJECT.replace("hatchling.build", "no.such.backend"), "does not build"),
+    ],
+)
+def test_broken_package(history: Repository, name: str, text: str, words: str) -> None:
+    """A wheel that does not build or import ends the step with one sentence."""
+    locked(history)
+    history.write(name, text)
+    history.commit("feat: a")
+    synced(history)
+    _, log = build(history, expect=1)
+    last = log.splitlines()[-1]
+    assert last.startswith("release: ")
+    assert words in last
+    assert "no version was taken" in last
+
+
+def test_missing_smoke_test(history: Repository) -> None:
+    """The template's file, which someone deleted."""
+    locked(history)
+    (history.path / "tests/test_smoke.py").unlink()
+    history.commit("feat: a")
+    synced(history)
+    _, log = build(history, expect=1)
+    assert log.splitlines()[-1].startswith("release: tests/test_smoke.py")
+
+
+def test_package_without_readme_releases(history: Repository) -> None:
+    """Twine warns and lets it pass."""
+    assert "readme" not in PYPROJECT
+    locked(history)
+    history.commit("feat: a")
+    synced(history)
+    _, log = build(history)
+    assert "long_description" in log
+
+
+def test_output_of_programs_is_no_command(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A backend that prints the runner's commands is shown, indented."""
+    repository = package(tmp_path / "repository", environment)
+    text = PYPROJECT.replace('"hatchling.build"', '"backend"\nbackend-path = ["."]')
+    repository.write("pyproject.toml", text)
+    lines = "".join(
+        f"print({line!r})\n" for line in ("::set-output name=a::b", "##[set-env name=a]b", "x\r::add-mask::main")
+    )
+    repository.write("backend.py", f"from hatchling.build import *\n{lines}")
+    repository.commit("feat: a")
+    _, log = build(repository, until="build")
+    assert "::set-output name=a::b" in log
+    for line in log.splitlines():
+        assert line.startswith(("    ", "release: ")), line

@@ -1,0 +1,272 @@
+"""Single runs of the publish job: what they leave, what they say, and where the credentials are."""
+
+import base64
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from release_world import DRIVE, JOB_TOKEN, SHIPPED, TOKEN, USER, Job, World
+
+# Stands before the real program and notes what it was given.
+NOTE = """\
+#!{python}
+import json, os, sys
+with open({log!r}, "a") as file:
+    file.write(json.dumps([sys.argv, dict(os.environ)]) + "\\n")
+os.execv({real!r}, [{real!r}, *sys.argv[1:]])
+"""
+
+
+def sentence(job: Job) -> str:
+    """Give the last line of a red job, which must be the one sentence of its step."""
+    assert not job.green, job.log
+    lines = job.log.splitlines()
+    assert lines[-1].startswith("release: "), job.log
+    return lines[-1]
+
+
+def test_first_release_and_its_re_run(world: World) -> None:
+    """A re-run of a finished run changes nothing."""
+    commit = world.push("feat: a")
+    first = world.run(Job(commit))
+    assert first.green, first.log
+    assert first.outputs == {"version": "0.1.0", "name": "handler-base"}
+    files, tags = world.registry.files(), world.tags()
+    assert tags == {"v0.1.0": commit}
+    again = world.run(Job(commit))
+    assert again.green, again.log
+    assert again.outputs == first.outputs
+    assert (world.registry.files(), world.tags()) == (files, tags)
+    assert "Uploading" not in again.log
+    assert world.defects([commit]) == []
+
+
+def test_nothing_to_release_is_green(world: World) -> None:
+    """Every later step says so."""
+    job = world.run(Job(world.push("docs: a")))
+    assert job.green, job.log
+    assert job.log.count("release: nothing to release") == 3
+    assert job.outputs == {}
+    assert world.tags() == {}
+    assert world.registry.files() == {}
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_at_once_of_one_commit(world: World, count: int) -> None:
+    """Gitea really starts them side by side: all green, one version."""
+    commit = world.push("feat: a")
+    jobs = at_once(world, [commit] * count)
+    assert [job.green for job in jobs] == [True] * count, "\n".join(job.log for job in jobs)
+    assert world.tags() == {"v0.1.0": commit}
+    assert {job.outputs["version"] for job in jobs} == {"0.1.0"}
+    assert world.defects([commit]) == []
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_at_once_of_different_commits(world: World, count: int) -> None:
+    """All green, no commit is left out, no version has two."""
+    commits = [world.push("feat: a", **{"handler_base/__init__.py": f"N = {n}\n"}) for n in range(count)]
+    jobs = at_once(world, commits)
+    assert [job.green for job in jobs] == [True] * count, "\n".join(job.log for job in jobs)
+    assert world.defects(commits) == []
+
+
+def at_once(world: World, commits: list[str]) -> list[Job]:
+    """Run jobs whose checkouts were made before any of them began."""
+    jobs = [Job(commit) for commit in commits]
+    threads = [threading.Thread(target=world.run, args=(job, world.checkout(job.commit))) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return jobs
+
+
+def test_lost_race_takes_the_next_version(world: World) -> None:
+    """The tag that came first stays; the build is made again for the next version."""
+    first = world.push("feat: a")
+    second = world.push("fix: b", **{"handler_base/__init__.py": "N = 2\n"})
+    late = world.checkout(second)
+    assert world.run(Job(first)).green
+    job = world.run(Job(second), late)
+    assert job.green, job.log
+    assert "another run took v0.1.0" in job.log
+    assert world.tags() == {"v0.1.0": first, "v0.1.1": second}
+    assert job.outputs["version"] == "0.1.1"
+    assert world.defects([first, second]) == []
+
+
+def test_lost_race_to_a_newer_commit_does_nothing(world: World) -> None:
+    """The newer release holds this commit."""
+    first, second = world.push("feat: a"), world.push("docs: b")
+    late = world.checkout(first)
+    assert world.run(Job(second)).green
+    job = world.run(Job(first), late)
+    assert job.green, job.log
+    assert job.outputs == {}
+    assert world.tags() == {"v0.1.0": second}
+    assert world.defects([first]) == []
+
+
+def test_refused_tag_is_told_from_a_lost_race(world: World) -> None:
+    """The sentence names the setting; nothing was uploaded; without the rule a re-run heals."""
+    commit = world.push("feat: a")
+    job = world.run(Job(commit, "refused"))
+    assert "Gitea protects the tag v0.1.0" in sentence(job)
+    assert "Settings → Tags" in sentence(job)
+    assert "another run" not in job.log
+    assert world.tags() == {}
+    assert world.registry.files() == {}
+    assert world.run(Job(commit)).green
+    assert world.defects([commit]) == []
+
+
+def test_push_whose_answer_was_lost(world: World) -> None:
+    """The tag is there and on this commit: go on."""
+    commit = world.push("feat: a")
+    job = world.run(Job(commit, "lost:push"))
+    assert job.green, job.log
+    assert world.tags() == {"v0.1.0": commit}
+    assert world.defects([commit]) == []
+
+
+def test_origin_that_does_not_answer(world: World) -> None:
+    """It is said, and nothing is uploaded."""
+    path = world.checkout(world.push("feat: a"))
+    subprocess.run(["git", "remote", "set-url", "origin", "/nowhere"], cwd=path, env=world.environment, check=True)
+    assert "origin does not answer" in sentence(world.run(Job(""), path))
+    assert world.registry.files() == {}
+
+
+@pytest.mark.parametrize("fault", ["dropped:2", "unanswered:1", "unanswered:2"])
+def test_upload_is_mended_by_the_job_itself(world: World, fault: str) -> None:
+    """One lost file or answer is no reason to be red: the index is asked and what is missing sent again."""
+    commit = world.push("feat: a")
+    job = world.run(Job(commit, fault))
+    assert job.hit
+    assert job.green, job.log
+    assert world.defects([commit]) == []
+
+
+def test_registry_goes_down_after_the_tag(world: World) -> None:
+    """Red with one sentence; the next run names the version, the re-run fills it."""
+    commit = world.push("feat: a")
+    job = world.run(Job(commit, "down:1"))
+    assert "run this job again" in sentence(job)
+    assert world.tags() == {"v0.1.0": commit}
+    later = world.push("docs: b")
+    after = world.run(Job(later))
+    assert after.green
+    assert after.outputs == {"unfinished": "0.1.0"}
+    assert "v0.1.0 has no files in the registry: run the publish job of its commit again" in after.log
+    assert world.run(Job(commit)).green
+    assert world.run(Job(later)).outputs == {}
+    assert world.defects([commit]) == []
+
+
+def test_other_bytes_in_the_registry_stop_the_job(world: World) -> None:
+    """Nothing is added to a version that somebody else began."""
+    commit = world.push("feat: a")
+    (world.registry.packages / "handler_base-0.1.0.tar.gz").write_bytes(b"another")
+    job = world.run(Job(commit))
+    assert "another handler_base-0.1.0.tar.gz" in sentence(job)
+    assert "delete 0.1.0" in sentence(job)
+    assert set(world.registry.files()) == {"handler_base-0.1.0.tar.gz"}
+
+
+def test_whole_publish_with_nothing_left_out(whole_world: World) -> None:
+    """The real build and the real smoke test too, in the environment of the setup action."""
+    subprocess.run(["uv", "lock", "-q"], cwd=whole_world.work.path, env=whole_world.environment, check=True)
+    commit = whole_world.push("feat: a")
+    path = whole_world.checkout(commit)
+    words = ["uv", "sync", "-q", "--frozen", "--extra", "dev", "--no-install-project"]
+    subprocess.run(words, cwd=path, env=whole_world.environment, check=True)
+    job = whole_world.run(Job(commit), path)
+    assert job.green, job.log
+    assert "1 passed" in job.log
+    assert len(whole_world.registry.files()) == 2
+
+
+def test_credentials_stay_where_they_are_needed(world: World, tmp_path: Path) -> None:
+    """The registry's token in twine's environment alone; none on a command line, in a log or in git's configuration."""
+    log, tools = tmp_path / "calls", tmp_path / "noted"
+    tools.mkdir()
+    for name in ("git", "uv", "uvx"):
+        real = subprocess.run(["which", name], env=world.environment, capture_output=True, text=True, check=True).stdout
+        text = NOTE.format(python=os.path.realpath(sys.executable), log=str(log), real=real.strip())
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    commit = world.push("feat: a")
+    path = world.checkout(commit)
+    world.environment = {**world.environment, "PATH": f"{tools}{os.pathsep}{world.environment['PATH']}"}
+    job = world.run(Job(commit), path)
+    assert job.green, job.log
+
+    logins = (f"{USER}:{TOKEN}", f"x-access-token:{JOB_TOKEN}")
+    secrets = (TOKEN, JOB_TOKEN, *map(encoded, logins))
+    assert not [secret for secret in secrets if secret in job.log]
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(calls) > 20
+    holders = set()
+    for words, variables in calls:
+        assert not [secret for secret in secrets if secret in " ".join(words)], words
+        if any(secret in value for secret in secrets for value in variables.values()):
+            holders.add(Path(words[0]).name + " " + " ".join(words[1:3]))
+    assert holders == {"uvx twine==7.0.0 upload"}
+    config = (path / ".git/config").read_text()
+    assert not [secret for secret in secrets if secret in config]
+
+
+def encoded(login: str) -> str:
+    """Give a login as a header holds it."""
+    return base64.b64encode(login.encode()).decode()
+
+
+def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> None:
+    """Only the push and the fetch carry it, and only to origin."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            """Note who asks, and refuse."""
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_error(403)
+
+    path = world.checkout(world.push("feat: a"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as origin:
+        thread = threading.Thread(target=origin.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{origin.server_port}/acme/handler-base"
+        subprocess.run(["git", "remote", "set-url", "origin", url], cwd=path, env=world.environment, check=True)
+        job = world.run(Job(""), path)
+        origin.shutdown()
+        thread.join()
+    login = encoded(f"x-access-token:{JOB_TOKEN}")
+    assert asked == [
+        (f"/acme/handler-base/info/refs?service=git-{service}", f"Basic {login}")
+        for service in ("receive-pack", "upload-pack")
+    ]
+    assert login not in job.log
+    assert login not in (path / ".git/config").read_text()
+    assert JOB_TOKEN not in job.log
+    assert "origin does not answer" in sentence(job)
+
+
+def test_secrets_leave_the_environment_at_once(tmp_path: Path) -> None:
+    """Whatever is started later inherits none."""
+    names = ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")
+    code = "import sys, os, drive; drive.load(sys.argv[1]); print(sorted(os.environ))"
+    env = dict.fromkeys(names, "x") | {"KEPT": "x", "PYTHONPATH": str(DRIVE.parent)}
+    words = [sys.executable, "-c", code, str(SHIPPED / "release.py")]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert "KEPT" in done.stdout
+    assert not re.findall("|".join(names), done.stdout)
