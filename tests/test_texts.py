@@ -115,7 +115,7 @@ def check_markdown(copier: CopierFixture, count: int) -> None:
     expression = copier.worker().template.questions_data["description_as_markdown"]["default"]
     template = copier.worker().jinja_env.from_string(expression)
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(SENTENCES)
     def compare(text: str) -> None:
         assert shown(f"# handler-base\n\n{template.render(description=text)}\n\n## Work on it\n") == text
