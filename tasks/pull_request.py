@@ -135,7 +135,7 @@ def refused(status: int, what: str) -> NoReturn:
         fail(f"Gitea does not know what is in the secret TEMPLATE_TOKEN. {NEEDED}")
     if status in (401, 403, 404):
         whose = "TEMPLATE_TOKEN" if SECRET["TEMPLATE_TOKEN"] else "the job's own token"
-        fail(f"Gitea refuses {whose} ({what}). {NEEDED}")
+        fail(f"Gitea refuses {whose} ({status}, {what}). {NEEDED}")
     fail(f"Gitea answered {status} ({what}): run this again, or see Gitea's log.")
 
 
@@ -167,12 +167,12 @@ def look() -> None:
         if pull["state"] == "open":
             close_older(base, branch, pull["number"])
         done(f"pull request #{pull['number']} ({pull['state']}) has {version}, and is left as it is.")
-    lease = ""
-    if remote("fetch", "--quiet", "--depth=1", "origin", f"refs/heads/{branch}")[0]:
-        lease, _, author = git("log", "-1", "--format=%H %ae", "FETCH_HEAD").partition(" ")
-        if author != EMAIL:
+    status, there = api("GET", f"/branches/{branch}", 404)
+    if status == 200:
+        if (author := there["commit"]["author"]["email"]) != EMAIL:
             done(f"{branch} has a commit of {author}'s and no pull request: open one, or delete the branch.")
         print(f"update: {branch} is there without a pull request, from a run that was cut off: made again.")
+    lease = there["commit"]["id"] if there else ""
     PLAN.write_text(json.dumps({"version": version, "branch": branch, "base": base, "lease": lease}))
     with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
         file.write(f"version={version}\n")
@@ -190,7 +190,9 @@ def update() -> None:
         index = {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
     succeeded, report, text = copier("update", "--trust", "--defaults", "--vcs-ref", version, cwd=TREE, **index)
     if not succeeded:
-        fail(f"{version} cannot be taken: {text.splitlines()[-1] if text else 'Copier does not say why.'}")
+        noise = ("Task [", "Nothing was written")
+        why = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(noise)]
+        fail(f"{version} cannot be taken: {why[-1] if why else 'Copier does not say why.'}")
     reasons = []
     if unmerged := git("diff", "--name-only", "--diff-filter=U", cwd=TREE).splitlines():
         reasons.append(f"unmerged, with both sides between conflict markers: {', '.join(unmerged)}")
@@ -253,7 +255,7 @@ def open_pull() -> None:
     if not pushed:
         if "stale info" in text:
             done(f"another run has just pushed {branch}: it opens the pull request.")
-        refused(403, f"the push of {branch}, see above")
+        refused(403, f"git push of {branch}, see above")
     told = "CI runs on it again."
     if not SECRET["TEMPLATE_TOKEN"]:
         told = (

@@ -1,13 +1,11 @@
 """Fixtures: a template with the versions of a year, and packages on them."""
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import uv
 
 # The runner and the servers of the tests of CI serve here, too.
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
@@ -80,8 +78,7 @@ def on_old(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], two: T
 def uvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the stand-in for uv's installer can install."""
     folder = tmp_path_factory.mktemp("uvs")
-    words = [uv.find_uv_bin(), "--version"]
-    act_runner.collect_uvs(folder, subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[1])
+    act_runner.collect_uvs(folder)
     return folder
 
 

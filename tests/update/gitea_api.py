@@ -43,6 +43,7 @@ class Call:
 DOCUMENTED = [
     Call("GET", r"", "repository"),
     Call("GET", r"/raw/(?P<file>.+)", "raw", frozenset({"ref"})),
+    Call("GET", r"/branches/(?P<branch>.+)", "branch"),
     Call("GET", r"/pulls", "pulls", frozenset({"state", "sort", "milestone", "labels", "poster"} | PAGES)),
     Call("POST", r"/pulls", "open", fields=PULL_FIELDS, needed=frozenset({"head", "base", "title"})),
     Call("PATCH", r"/pulls/(?P<index>\d+)", "edit", fields=EDIT_FIELDS),
@@ -199,6 +200,14 @@ class Gitea(Forge):
         words = ("git", "show", f"{repository.default_branch}:{match['file']}")
         shown = subprocess.run(words, cwd=self.bare(repository.name), capture_output=True, text=True, check=False)
         return answer(200, shown.stdout) if shown.returncode == 0 else refusal(404, "GetRawFile")
+
+    def _branch(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+        words = ("git", "log", "-1", "--format=%H%n%ae", f"refs/heads/{match['branch']}", "--")
+        shown = subprocess.run(words, cwd=self.bare(repository.name), capture_output=True, text=True, check=False)
+        if shown.returncode:
+            return refusal(404, "branch does not exist")
+        commit, email = shown.stdout.split()
+        return answer(200, {"name": match["branch"], "commit": {"id": commit, "author": {"email": email}}})
 
     def _pulls(self, repository: Repository, _match: Any, query: dict[str, str], _body: Any) -> Answer:
         state, page = query.get("state", "open"), int(query.get("page", "1"))
