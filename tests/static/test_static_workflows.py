@@ -261,6 +261,14 @@ def test_conditions_that_every_gitea_takes(workflows: list[Path]) -> None:
                 assert condition == "always()", (path.name, name)
 
 
+def test_outputs_are_asked_after_the_result(workflows: list[Path]) -> None:
+    """A job that the runner skipped hands on the raw text of its expressions, which is no empty output."""
+    for path in workflows:
+        for name, job in jobs(path).items():
+            for needed in re.findall(r"needs\.(\w+)\.outputs", str(job.get("if", ""))):
+                assert f"needs.{needed}.result == 'success'" in job["if"], (path.name, name)
+
+
 def test_notify_waits_for_all(package: Path) -> None:
     """The four jobs, and who waits for whom."""
     found = jobs(package / ".gitea/workflows/ci.yaml")

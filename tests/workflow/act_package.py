@@ -24,6 +24,8 @@ JOB_TOKEN = "job-token-73d0"
 # Stand in the render where a test puts its own servers' addresses.
 INSIDE, OUTSIDE, NTFY = "http://inside.test", "http://outside.test", "http://ntfy.test"
 WORKFLOW = ".gitea/workflows/ci.yaml"
+# How the jobs of a push to main end when all is well.
+GREEN = {"lint": "success", "test": "success", "publish": "success", "notify": "success"}
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -241,6 +243,22 @@ class Package:
                 assert member.read() == wanted.stdout, f"{name} in the sdist is not that of {tag}"
 
 
+def make_package(source: Path, folder: Path, forge: Forge, runner: Runner, ntfy: Ntfy, owner: str = OWNER) -> Package:
+    """Copy a render into `folder`, with these servers' addresses in it, as a repository with nothing committed."""
+    path = folder / source.name
+    shutil.copytree(source, path, ignore=shutil.ignore_patterns(".git"))
+    for file in (p for p in path.rglob("*") if p.is_file()):
+        text = file.read_text()
+        put = text.replace(INSIDE, forge.inside).replace(OUTSIDE, forge.outside).replace(NTFY, ntfy.url)
+        if put != text:
+            file.write_text(put)
+    made = Package(path, forge, runner, ntfy, owner)
+    forge.add_repository(owner, path.name)
+    made.git("init", "-q", "-b", "main")
+    made.git("remote", "add", "origin", str(made.bare))
+    return made
+
+
 def patched_workflow(package: Package, change: Callable[[dict], None]) -> Path:
     """A changed copy of the rendered workflow beside the clone: what `act -W` runs, while the commit stays as it is."""
     loaded = yaml.safe_load(package.workflow.read_text())
@@ -252,7 +270,6 @@ def patched_workflow(package: Package, change: Callable[[dict], None]) -> Path:
 
 
 def without_gates(workflow: dict) -> None:
-    """Leave publish and notify alone in a workflow: where lint and test add nothing to a test but time."""
-    jobs = workflow["jobs"]
-    del jobs["lint"], jobs["test"], jobs["publish"]["needs"]
-    jobs["notify"]["needs"] = ["publish"]
+    """Let lint and test succeed at once: where they add nothing to a test but time."""
+    for job in ("lint", "test"):
+        workflow["jobs"][job]["steps"] = [{"run": "true"}]

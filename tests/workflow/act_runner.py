@@ -230,12 +230,17 @@ class Runner:
         return Run(process.returncode, output)
 
 
-def collect_uvs(folder: Path, version: str) -> None:
-    """Put the tests' own uv into `folder`/`version`, where the stand-in for its installer finds it."""
-    source = Path(uv.find_uv_bin())
-    (folder / version).mkdir(parents=True)
+def uv_version() -> str:
+    """The version of the tests' own uv."""
+    return subprocess.run([uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+
+
+def collect_uvs(folder: Path) -> None:
+    """Put the tests' own uv into `folder`, below its version, where the stand-in for the installer finds it."""
+    source, target = Path(uv.find_uv_bin()), folder / uv_version()
+    target.mkdir(parents=True)
     for name in ("uv", "uvx"):
-        (folder / version / name).symlink_to(source.parent / name)
+        (target / name).symlink_to(source.parent / name)
 
 
 def write_program(path: Path, text: str) -> None:

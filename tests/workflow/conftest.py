@@ -1,30 +1,26 @@
 """Fixtures: a rendered package with its Gitea, its runner and its ntfy, all of them the test's own."""
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import act_runner
 import pytest
-import uv
-from act_package import INSIDE, JOB_TOKEN, NTFY, OUTSIDE, OWNER, PUBLISHER, READER, Package, render, uv_cache
+from act_package import JOB_TOKEN, OWNER, PUBLISHER, READER, Package, make_package, render, uv_cache
 from act_runner import Runner
 from loopback_gitea import Forge, Ntfy
 
 
 @pytest.fixture(scope="session")
 def uv_version() -> str:
-    """The uv that the rendered workflow asks for: it must be the one the tests have."""
-    have = subprocess.run([uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
-    return have
+    """The version of the tests' own uv, which is also the one that the workflow asks for."""
+    return act_runner.uv_version()
 
 
 @pytest.fixture(scope="session")
-def uvs(tmp_path_factory: pytest.TempPathFactory, uv_version: str) -> Path:
+def uvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the stand-in for uv's installer can install, a folder per version."""
     folder = tmp_path_factory.mktemp("uvs")
-    act_runner.collect_uvs(folder, uv_version)
+    act_runner.collect_uvs(folder)
     return folder
 
 
@@ -75,20 +71,7 @@ def new_package(
     def make(owner: str = OWNER, **answers: str) -> Package:
         if owner != OWNER:
             answers["gitea_owner"] = owner
-        source = rendered(**answers)
-        path = tmp_path / "dev" / source.name
-        shutil.copytree(source, path)
-        for file in (p for p in path.rglob("*") if p.is_file() and ".git/" not in str(p)):
-            text = file.read_text()
-            put = text.replace(INSIDE, forge.inside).replace(OUTSIDE, forge.outside).replace(NTFY, ntfy.url)
-            if put != text:
-                file.write_text(put)
-        made = Package(path, forge, runner, ntfy, owner)
-        shutil.rmtree(path / ".git", ignore_errors=True)
-        forge.add_repository(owner, path.name)
-        made.git("init", "-q", "-b", "main")
-        made.git("remote", "add", "origin", str(made.bare))
-        return made
+        return make_package(rendered(**answers), tmp_path / "dev", forge, runner, ntfy, owner)
 
     return make
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from act_package import Package
+from act_package import GREEN, Package
 from act_runner import Run
 
-ALL = {"lint": "success", "test": "success", "publish": "success", "notify": "success"}
 SHELL = "$(touch pwned) `touch pwned` \"; touch pwned; ' && touch pwned | ${IFS} ${{ secrets.REGISTRY_TOKEN }} %0A"
 COMMANDS = (
     "::set-output name=version::9.9.9",
@@ -40,7 +39,7 @@ def test_commit_text(package: Package) -> None:
     package.commit("\n".join([f"fix(io): {SHELL}", "", *COMMANDS]), **names)
     event = {"head_commit": {"message": f"fix: {SHELL}\n" + "\n".join(COMMANDS)}, "pusher": {"name": SHELL}}
     run = package.run(payload=event)
-    assert run.jobs == ALL, run
+    assert run.jobs == GREEN, run
     assert_unharmed(package, run)
     assert package.released() == ["0.1.0"]
     (message,) = package.ntfy.received
@@ -51,7 +50,7 @@ def test_commit_of_odd_bytes(package: Package) -> None:
     """A message that is no UTF-8, with CRLF and an emoji, still counts by its subject."""
     package.commit(b"feat: caf\xe9 \xf0\x9f\x9a\x80\r\n\r\n::add-mask::handler\r\n\x00"[:-1] + b"\xff\xfe\r\n")
     run = package.run()
-    assert run.jobs == ALL, run
+    assert run.jobs == GREEN, run
     assert_unharmed(package, run)
     assert package.released() == ["0.1.0"]
 
@@ -96,7 +95,7 @@ def test_description(new_package: Callable[..., Package], description: str) -> N
     package = new_package(description=description)
     package.commit(f"feat: {description}")
     run = package.run()
-    assert run.jobs == ALL, run
+    assert run.jobs == GREEN, run
     assert_unharmed(package, run)
     assert package.released() == ["0.1.0"]
     assert f"Summary: {description}\n" in package.metadata("0.1.0")

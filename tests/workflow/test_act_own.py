@@ -1,0 +1,75 @@
+"""This repository's own workflow, run by the very release files that the template ships."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from act_package import GREEN, OWNER, ROOT, Package, clean_environment, patched_workflow, without_gates
+from act_runner import Runner
+from loopback_gitea import Forge, Ntfy
+
+
+@pytest.fixture
+def template(tmp_path: Path, forge: Forge, runner: Runner, ntfy: Ntfy) -> Package:
+    """A clone of this repository as it stands, its first commit pushed."""
+    path = tmp_path / "dev" / "python-package-template"
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(
+        words, cwd=ROOT, env=clean_environment(tmp_path / "home"), capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).exists():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
+    made = Package(path, forge, runner, ntfy)
+    forge.add_repository(OWNER, path.name)
+    made.git("init", "-q", "-b", "main")
+    made.git("remote", "add", "origin", str(made.bare))
+    made.commit("feat: the first questions")
+    return made
+
+
+def own_workflow(template: Package) -> Path:
+    """The workflow with this test's ntfy, with the gates open (they would run these tests), asking no packages."""
+
+    def change(workflow: dict) -> None:
+        without_gates(workflow)
+        workflow["jobs"].pop("rollout", None)
+        workflow["env"]["NTFY_URL"] = template.ntfy.url
+
+    return patched_workflow(template, change)
+
+
+def test_template_is_tagged(template: Package) -> None:
+    """A push to main tags a version of the template by the job's token, tells it, and asks no registry."""
+    workflow = own_workflow(template)
+    run = template.run(workflow=workflow)
+    assert run.jobs == GREEN, run
+    assert template.tags() == {"v0.1.0": template.git("rev-parse", "HEAD")}
+    assert template.forge.requests(part="/pypi") == []
+    (message,) = template.ntfy.received
+    assert "0.1.0" in message["title"]
+    assert template.repository in message["title"]
+
+    again = template.run(workflow=workflow)
+    assert again.jobs == run.jobs, again
+    assert list(template.tags()) == ["v0.1.0"]
+
+
+def test_template_pull_request_tags_nothing(template: Package) -> None:
+    """A pull request is told of and tags nothing."""
+    run = template.run(workflow=own_workflow(template), event="pull_request", ref="refs/pull/1/merge")
+    assert run.jobs == {"lint": "success", "test": "success", "notify": "success"}, run
+    assert template.tags() == {}
+    assert len(template.ntfy.received) == 1
+
+
+def test_template_ships_what_it_uses() -> None:
+    """There is one release program, one notify program and one setup action: those of the template."""
+    own = subprocess.run(
+        ["git", "ls-files", ".gitea"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert own
+    shipped = {path.name for path in (ROOT / "template/.gitea").rglob("*") if path.is_file()}
+    assert not {Path(name).name for name in own} & shipped - {"ci.yaml"}
