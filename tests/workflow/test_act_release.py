@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from act_package import GREEN, (
+from act_package import (
+    GREEN,
     INSIDE,
     NTFY,
     OUTSIDE,
@@ -20,7 +21,6 @@ from act_package import GREEN, (
     render,
     without_gates,
 )
-
 
 
 def install(words: list[str], folder: Path) -> None:
