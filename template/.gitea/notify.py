@@ -10,7 +10,7 @@ import re
 from urllib.request import Request, urlopen
 
 LIMIT = 4096  # bytes of text that ntfy takes
-SHAPES = {"version": r"\d+\.\d+\.\d+", "name": r"[a-z0-9-]+", "unfinished": r"\d+\.\d+\.\d+"}
+SHAPES = {"version": r"\d+\.\d+\.\d+", "name": r"[a-z0-9-]+", "unfinished": r"\d+\.\d+\.\d+( \d+\.\d+\.\d+)*"}
 
 
 def compose(env):
@@ -35,10 +35,10 @@ def compose(env):
         f"{env.get('GITHUB_EVENT_NAME', '')} on {branch}, commit {env.get('GITHUB_SHA', '')[:10]}",
         ", ".join(f"{job}: {result}" for job, result in results.items()),
     ]
-    if released:
+    if released and env.get("INDEX_URL"):
         lines.append("uv add {name}=={version} --index gitea={}".format(env.get("INDEX_URL", ""), **found))
     if "unfinished" in found:
-        lines.append("{unfinished} has its tag but no files: run the publish job of its commit again.".format(**found))
+        lines.append("no files yet: {unfinished}. Run the publish job of each tag's commit again.".format(**found))
     return {
         "topic": env.get("NTFY_TOPIC", ""),
         "title": f"{repository}: {title}",

@@ -222,11 +222,18 @@ def preflight() -> None:
     need(status != 404, f"{REGISTRY}: no such owner, or packages are switched off: correct one of them.")
     # An upload without a file: 400 means that one with a file would have been taken.
     need(status == 400, f"{REGISTRY} answered {status}, not 400: see that this is Gitea's address.")
-    head = git("rev-parse", "HEAD")
-    last = reachable({version: commit for version, commit in tags().items() if commit != head})
-    if last and git("ls-tree", tag_of(last), ".gitea/release.py") and not whole(list(listed()), tag_of(last)[1:]):
-        output("unfinished", tag_of(last)[1:])
-        print(f"release: {tag_of(last)} has no files in the registry: run the publish job of its commit again.")
+    head, cut_off = git("rev-parse", "HEAD"), []
+    older = {version: commit for version, commit in tags().items() if commit != head}
+    there = list(listed()) if older else []
+    while len(cut_off) < 5 and (last := reachable(older)) and git("ls-tree", tag_of(last), ".gitea/release.py"):
+        if whole(there, number := tag_of(last)[1:]):
+            break
+        cut_off.append(number)
+        older = {version: commit for version, commit in older.items() if version < last}
+    if cut_off:
+        output("unfinished", " ".join(cut_off))
+        names = ", ".join(f"v{number}" for number in cut_off)
+        print(f"release: no files in the registry for {names}: run the publish job of each tag's commit again.")
 
 
 def version() -> None:

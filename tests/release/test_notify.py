@@ -140,8 +140,8 @@ def test_no_job_ran() -> None:
 
 def test_unfinished() -> None:
     """A version without files is named in every message until it has them."""
-    text = composed(needs("success", "success", "failure", unfinished="1.2.2"))["message"]
-    assert "1.2.2 has its tag but no files: run the publish job of its commit again" in text
+    text = composed(needs("success", "success", "failure", unfinished="1.2.3 1.2.2"))["message"]
+    assert "no files yet: 1.2.3 1.2.2. Run the publish job of each tag's commit again." in text
 
 
 @pytest.mark.parametrize("value", ["1.2", "1.2.3; rm", "v1.2.3", "\u0661.2.3", "1.2.3\n", RAW, ""])

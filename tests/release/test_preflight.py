@@ -256,6 +256,18 @@ def test_version_from_before_this_workflow_is_not_unfinished(history: Repository
     assert preflight(history, gitea.url) == (0, "", "")
 
 
+def test_every_unfinished_release_is_named(history: Repository, gitea: Recorded) -> None:
+    """Two runs in a row may be cut off; what is older than a whole version is not looked at."""
+    for subject, tag in (("feat: a", "v0.9.0"), ("feat: b", "v1.0.0"), ("fix: c", "v1.0.1"), ("fix: d", "v1.0.2")):
+        history.commit(subject)
+        history.git("tag", tag)
+    history.commit("fix: e")
+    gitea.page = index_of(WHEEL, SDIST)
+    code, log, output = preflight(history, gitea.url)
+    assert (code, output) == (0, "unfinished=1.0.2 1.0.1\n")
+    assert "v1.0.2, v1.0.1" in log
+
+
 def test_own_tag_is_finished_not_named(history: Repository, gitea: Recorded) -> None:
     """This very run uploads its files."""
     history.commit("feat: a")
