@@ -274,19 +274,26 @@ def test_uv_cannot_be_had(package: Package) -> None:
 
 
 def test_two_pins_on_one_home(new_package: Callable[..., Package], uvs: Path, uv_version: str) -> None:
-    """Two packages with different uv pins run at once on one runner; each gets its own."""
+    """Two packages with different uv pins run at once on one runner; each has its own, and what is there is taken."""
     other = "0.13.8" if uv_version != "0.13.8" else "0.13.7"
     fetch_uv(uvs, other)
     first, second = new_package(), new_package(project_name="ray-serve-apps")
+    # The runner comes with the second one's uv: the first must not take it, the second must.
+    for name in ("uv", "uvx"):
+        (first.runner.tools / name).symlink_to(uvs / other / name)
     second.write(".gitea/workflows/ci.yaml", with_uv(second.workflow.read_text(), other))
     for package, version in ((first, uv_version), (second, other)):
-        package.write(".gitea/setup.sh", f'test "$(uv --version | cut -d" " -f2)" = "{version}"\n')
+        package.write(".gitea/setup.sh", f'uv --version | grep -q "uv {version} "\nreadlink -f "$(command -v uv)"\n')
         package.commit("feat: first")
     started = [package.start() for package in (first, second)]
-    for process, package in zip(started, (first, second), strict=True):
-        run = package.runner.finish(process)
+    runs = [package.runner.finish(process) for process, package in zip(started, (first, second), strict=True)]
+    for package, run in zip((first, second), runs, strict=True):
         assert run.jobs == GREEN, run
         assert package.released() == ["0.1.0"]
+    there = str((uvs / other / "uv").resolve())
+    assert there not in runs[0].log()
+    for job in ("lint", "test", "publish"):
+        assert there in runs[1].log(job)
     # Nothing was put where the other would find it.
     assert not [p for p in first.runner.home.rglob("uv") if p.is_file()]
 
