@@ -72,7 +72,7 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
     patched: list[str] = []
     if "version" in project.table.get("dynamic", []) and not project.by_tags:
         why = "the release sets a version that is written in pyproject.toml: write today's there"
-        left.append((why, static_version(root)))
+        left.append((why, f"{static_version(root)}\nuv lock"))
     for name in (name for name in RUFF_FILES if (root / name).exists()):
         wanted = f'extend-exclude = [".gitea", "tests/test_smoke.py"]\n\n[lint]\nignore = {array(lint.rules)}\n'
         old = (root / name).read_bytes().decode()
@@ -110,7 +110,8 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
     left.append(("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}"))
     if branch in ("main", "master") and names:
         remote = git(root, "remote", "get-url", "origin")
-        add = "" if remote else f"git remote add origin {owner}/{root.name}.git && "
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
+        add = "" if remote else f"git remote add origin {owner}/{name}.git && "
         left.append(("push: lint, test and the first release run", f"{add}git push -u origin main{also}"))
     return left
 

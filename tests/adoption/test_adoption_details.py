@@ -196,3 +196,14 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
     assert b"[tool.ruff]" in content
+
+
+def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], template: Path) -> None:
+    """Blanks and what a pattern of file names would read in it."""
+    repository = existing("untyped-code")
+    awkward = Repository(repository.path.rename(repository.path.with_name("it's [1] *")), repository.environment)
+    said = adopt(awkward, template)
+    assert "git remote add origin https://git.daviestechlabs.io/daviestechlabs/it-s-1.git && " in said
+    assert pyproject(awkward)["project"]["name"] == "untyped"
+    assert (awkward.path / "uv.lock").exists()
+    assert not (awkward.path / "untyped/py.typed").exists()

@@ -1,5 +1,6 @@
 """What cannot be brought onto the template is refused with a sentence, and nothing is written."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,12 @@ def refused(repository: Repository, template: Path, *words: str, **variables: st
     return done.stdout
 
 
+def without_uv(repository: Repository) -> str:
+    """The PATH without the folders that have a uv."""
+    folders = repository.environment["PATH"].split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not Path(folder, "uv").exists())
+
+
 @pytest.fixture
 def small(existing: Callable[..., Repository]) -> Repository:
     """A repository with a change and a file that are not committed, and an ignored one."""
@@ -72,24 +79,18 @@ def test_a_repository_that_cannot_be_understood(name: str, small: Repository, te
     assert not [part for part in wanted if part not in said], said
 
 
-def test_without_uv(small: Repository, template: Path, tmp_path: Path) -> None:
+def test_without_uv(small: Repository, template: Path) -> None:
     """Neither on PATH nor named by UV."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "git").symlink_to(shutil.which("git") or "")
     assert "UV" not in small.environment
-    said = refused(small, template, PATH=str(tools))
+    said = refused(small, template, PATH=without_uv(small))
     assert "uv was not found" in said
     assert "Install uv (or start Copier with uvx)" in said
 
 
-def test_uv_that_only_its_variable_names(small: Repository, template: Path, tmp_path: Path) -> None:
+def test_uv_that_only_its_variable_names(small: Repository, template: Path) -> None:
     """Started with uvx, Copier may have no uv on PATH."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "git").symlink_to(shutil.which("git") or "")
     uv = shutil.which("uv", path=small.environment["PATH"])
-    done = small.copier("copy", "--trust", "--defaults", str(template), ".", PATH=str(tools), UV=str(uv))
+    done = small.copier("copy", "--trust", "--defaults", str(template), ".", PATH=without_uv(small), UV=str(uv))
     assert done.returncode == 0, done.stdout
     assert (small.path / "uv.lock").exists()
 

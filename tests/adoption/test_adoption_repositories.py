@@ -94,7 +94,7 @@ def test_adopted_repository_passes_its_gates(
     clone.need("uv", "sync", "--frozen", "--extra", "dev")
     clone.need("uv", "run", "--no-sync", "ruff", "check")
     clone.need("uv", "run", "--no-sync", "ruff", "format", "--check")
-    tests = clone.need("uv", "run", "--no-sync", "pytest", "-v")
+    tests = clone.need("uv", "run", "--no-sync", "pytest", "-vv")
     assert "test_smoke.py::test_imports" in tests
     own = [n for n in before if re.fullmatch(r"tests/test_\w+\.py", n)]
     for file in own:

@@ -239,5 +239,6 @@ def test_answers_on_the_command_line(existing: Callable[..., Repository], templa
     assert (answers["gitea_owner"], answers["runner_label"]) == ("ml", "big")
     assert answers["project_name"] == "ray-serve-apps"
     assert "project_name is ray-serve-apps, as the repository says, not other" in said
-    assert "runs-on: big" in (repository.path / ".gitea/workflows/ci.yaml").read_text()
+    jobs = yaml.safe_load((repository.path / ".gitea/workflows/ci.yaml").read_text())["jobs"]
+    assert {job["runs-on"] for job in jobs.values()} == {"big"}
     assert "/ml/pypi/simple/" in (repository.path / "pyproject.toml").read_text()
