@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from act_package import ROOT
+from act_package import ROOT, render
 from tracked_files import tracked
 
 HERE = Path(__file__).parent
@@ -302,6 +302,40 @@ def test_one_registry_one_index_one_ntfy(package: Path) -> None:
     addresses = re.findall(r"https?://[^\s\"'#]+", text)
     assert sorted(addresses) == sorted(set(addresses)), "an address stands here twice"
     assert len([a for a in addresses if "ntfy" in a]) == 1
+
+
+@pytest.fixture(scope="session")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of answers that are good, and no text to YAML unless it is quoted."""
+    folder = tmp_path_factory.mktemp("odd")
+    answers = {
+        "runner_label": "on",
+        "ntfy_topic": "0x10",
+        "gitea_owner": "1e3",
+        "gitea_url": "https://git.test/sub/git",
+    }
+    return render(
+        folder / "handler-base", folder / "home", **answers, gitea_internal_url="http://[::1]:3000", ntfy_url=""
+    )
+
+
+def test_odd_answers_stay_text(odd: Path) -> None:
+    """Whatever is answered, the workflows are YAML that holds it unchanged; Gitea ignores others silently."""
+    files = sorted((odd / ".gitea/workflows").glob("*.yaml"))
+    for path in files:
+        assert {job["runs-on"] for job in jobs(path).values()} == {"on"}, path.name
+        done = tool(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
+        assert done.returncode == 0, done.stdout
+    given = yaml.safe_load((odd / ".gitea/workflows/ci.yaml").read_text())["env"]
+    assert given == {
+        "REGISTRY_URL": "http://[::1]:3000/api/packages/1e3/pypi",
+        "INDEX_URL": "https://git.test/sub/git/api/packages/1e3/pypi/simple/",
+        "GITEA_URL": "https://git.test/sub/git",
+        "NTFY_URL": "",
+        "NTFY_TOPIC": "0x10",
+        "UV_VERSION": given["UV_VERSION"],
+    }
+    assert re.fullmatch(r"\d+\.\d+\.\d+", given["UV_VERSION"])
 
 
 def test_length(package: Path) -> None:

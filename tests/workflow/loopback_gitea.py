@@ -206,7 +206,9 @@ class Forge:
         if parts[:3] == ["api", "v1", "packages"] and "link" in parts:
             # Gitea fails on a form without a part, whatever the request is for.
             form = environ.get("CONTENT_TYPE", "").startswith("multipart/")
-            return _text("500 Internal Server Error" if form else self.link_status, "")
+            again = bool(self.requests(part=path)) and self.link_status.startswith("201")
+            status = "400 Bad Request" if again else self.link_status
+            return _text("500 Internal Server Error" if form else status, "")
         if len(parts) > 2 and parts[0] in self._owners:
             return self._git(environ, path, method, user, password)
         return _text("404 Not Found", "not found")
