@@ -89,9 +89,9 @@ def make(live: Live, tmp_path: Path) -> Make:
 
 @pytest.fixture
 def lone_runner(live: Live) -> Iterator[Runner]:
-    """A runner for one repository alone, to be killed; its label is its own."""
+    """A runner with a label of its own, for one repository that holds its jobs up, or kills it."""
     label = f"lone-{secrets.token_hex(3)}"
-    runner = Runner(live.runner.binary, live.folder / label, live.server, label)
+    runner = Runner(live.runner.binary, live.folder / label, live.server, label, capacity=4)
     yield runner
     runner.kill()
 

@@ -513,7 +513,7 @@ class Repo:
                 return found
         # Only the server's log tells it, and without the repository's name: what came since the push counts.
         said = self.server.log.read_bytes()[self.log_read :].decode(errors="replace")
-        if ignored := re.search(r"ignore invalid workflow .*", said):
+        if ignored := re.search(r"(ignore invalid workflow|jobparser\.Parse).*", said):
             raise Red(f"Gitea ignores the workflow file: {ignored[0]}")
         return None
 

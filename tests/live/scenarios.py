@@ -122,22 +122,58 @@ def five_pushes(repo: Repo) -> None:
         for before, tag in itertools.pairwise(["", *versions])
     ]
     assert [sum(head in release for release in releases) for head in heads] == [1] * 5
-    if not repo.server.queues_runs():
-        heal_cut_off(repo, tags)
+    if not repo.server.queues_runs():  # a newer push cancels what runs, also after its tag
+        heal_cut_off(repo, [version[1:] for version in versions])
     for version in versions:
         complete(repo, version[1:])
 
 
-def heal_cut_off(repo: Repo, tags: dict[str, str]) -> None:
-    """Before 1.26 a newer push cancels what runs, also after the tag: such a version is named, and run again."""
-    for tag, commit in tags.items():
-        if names(repo, tag[1:]) <= repo.owner.files(repo.name).keys():
-            continue
-        (cut,) = (found for found in repo.runs() if found["head_sha"] == commit)
-        assert cut["conclusion"] == "cancelled"
-        assert any(tag[1:] in text(message) for message in repo.live.ntfy.to(repo.owner.name))
-        done = repo.again(repo.wait_end(cut["id"]), "publish")
-        assert done.jobs["publish"] == "success"
+def heal_cut_off(repo: Repo, versions: list[str]) -> list[str]:
+    """Run the publish job of each version again that was cut off; give these versions, which a message has to name."""
+    cut = [version for version in versions if not names(repo, version) <= repo.owner.files(repo.name).keys()]
+    for version in cut:
+        commit = repo.tags()[f"v{version}"]
+        ended = [repo.wait_end(found["id"]) for found in repo.runs() if found["head_sha"] == commit]
+        assert "cancelled" in [run.conclusion for run in ended]
+        assert any(version in text(message) for message in repo.live.ntfy.to(repo.owner.name)), version
+        healed = repo.again(ended[0], "publish")
+        assert healed.jobs["publish"] == "success", tail(repo, healed)
+        complete(repo, version)
+    return cut
+
+
+def overtaken(repo: Repo) -> None:
+    """Two more pushes while the first run is between tag and upload.
+
+    From Gitea 1.26 on they wait: the first run ends whole, the third takes over what the second would have released.
+    Before, each push cancels the run before it, also between tag and upload, and its notify job too. What is promised
+    there: the last push is released whole, its message names every version that was cut off, and their jobs heal them.
+    """
+    with repo.tag_held():
+        repo.commit("feat: one")
+        first = repo.push()
+        wait_for("the first tag", lambda: "v0.1.0" in repo.tags(), 300)
+        repo.commit("fix: two")
+        second = repo.push()
+        if not repo.server.queues_runs():
+            wait_for("the second tag", lambda: "v0.1.1" in repo.tags(), 300)
+        wait_for("the second run", lambda: repo.started(second, "push"))
+        repo.commit("fix: three")
+        third = repo.push()
+        last = wait_for("the third run", lambda: repo.started(third, "push"))
+        if not repo.server.queues_runs():
+            wait_for("the third tag", lambda: "v0.1.2" in repo.tags(), 300)
+    done = repo.wait_end(last["id"])
+    if repo.server.queues_runs():
+        released(repo, repo.wait_run(first), "0.1.0")
+        released(repo, done, "0.1.1")
+        assert repo.wait_run(second).conclusion == "cancelled"
+        assert len(repo.tags()) == 2
+        return
+    released(repo, done, "0.1.2")
+    message = text(told(repo, done))
+    assert [version for version in ("0.1.0", "0.1.1") if version not in message] == [], message
+    assert heal_cut_off(repo, ["0.1.0", "0.1.1", "0.1.2"]) == ["0.1.0", "0.1.1"]
 
 
 def cut_off(repo: Repo, runner: Runner) -> None:

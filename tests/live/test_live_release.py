@@ -4,7 +4,7 @@ import pytest
 
 from .conftest import Make
 from .gitea import Live, Owner, Runner, run
-from .scenarios import cut_off, first_release, five_pushes, installs, red_gate, released, tail, unreleased
+from .scenarios import cut_off, first_release, five_pushes, installs, overtaken, red_gate, released, tail, unreleased
 
 GATES = {
     "lint": {"sample/untidy.py": "import os\n"},
@@ -86,6 +86,11 @@ def test_a_package_that_needs_another_of_its_owner(make: Make, live: Live, priva
 def test_five_pushes_a_second_apart(make: Make, owner: Owner) -> None:
     """See the scenario."""
     five_pushes(make(owner))
+
+
+def test_newer_pushes_between_tag_and_upload(make: Make, owner: Owner, lone_runner: Runner) -> None:
+    """See the scenario. It holds three publish jobs at once, so it has a runner of its own."""
+    overtaken(make(owner, runner_label=lone_runner.label))
 
 
 def test_a_runner_killed_between_tag_and_upload(make: Make, owner: Owner, lone_runner: Runner) -> None:
