@@ -166,10 +166,9 @@ class Runner:
         python = f"python{sys.version_info.major}.{sys.version_info.minor}"
         for name in (python, "python3"):
             (tools / name).symlink_to(Path(sys.base_prefix) / "bin" / python)
-        # uv may only come by the installer: a folder of the caller's PATH that has one is left out.
-        path = [p for p in os.environ["PATH"].split(os.pathsep) if p and not (Path(p) / "uv").exists()]
+        path = path_without_uv(folder / "path")
         variables = {name: os.environ[name] for name in NETWORK if name in os.environ} | {
-            "PATH": os.pathsep.join([str(tools), *path]),
+            "PATH": os.pathsep.join([str(tools), *map(str, path)]),
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "TMPDIR": str(folder / "tmp"),
@@ -228,6 +227,26 @@ class Runner:
         """Wait for a started act, and read what it said."""
         output, _ = process.communicate(timeout=300)
         return Run(process.returncode, output)
+
+
+def path_without_uv(folder: Path) -> list[Path]:
+    """The folders of PATH, but for the tests' own environment; one with uv in it is mirrored in `folder` without it.
+
+    A job gets uv from the installer alone, as on a runner that has none.
+    """
+    found = []
+    for place in filter(Path.is_dir, map(Path, os.environ["PATH"].split(os.pathsep))):
+        if place.resolve() == (Path(sys.prefix) / "bin").resolve():
+            continue
+        if (place / "uv").exists():
+            mirror = folder / str(len(found))
+            mirror.mkdir(parents=True)
+            for program in place.iterdir():
+                if program.name not in ("uv", "uvx"):
+                    (mirror / program.name).symlink_to(program)
+            place = mirror
+        found.append(place)
+    return found
 
 
 def uv_version() -> str:

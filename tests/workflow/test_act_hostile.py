@@ -81,7 +81,8 @@ def test_branch_name(package: Package, event: str) -> None:
     assert run.jobs == {"lint": "success", "test": "success", "notify": "success"}, run
     assert_unharmed(package, run)
     assert package.files() == {}
-    assert len(package.ntfy.received) == 1
+    (message,) = package.ntfy.received
+    assert f"on {branch}, " in message["message"]
 
 
 # One begins as a command of the runner's, the other is shell from its first letter to its last.
