@@ -14,6 +14,7 @@ import pytest
 
 from .gitea import ROOT, Live, Ntfy, Owner, Repo, Runner, Server, run
 
+VARIABLES = ("GITEA_BINARY", "RUNNER_BINARY", "CHECKOUT_REPOSITORY")
 HOW = (
     "needs GITEA_BINARY and RUNNER_BINARY (release binaries of Gitea and of its runner, from their download pages) "
     "and CHECKOUT_REPOSITORY (a clone of actions/checkout)"
@@ -29,9 +30,9 @@ def named(variable: str) -> Path | None:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A Gitea with its runner, serving actions/checkout itself."""
-    gitea, runner, checkout = (named(name) for name in ("GITEA_BINARY", "RUNNER_BINARY", "CHECKOUT_REPOSITORY"))
+    gitea, runner, checkout = (named(name) for name in VARIABLES)
     if not (gitea and runner and checkout):
-        pytest.skip(HOW)
+        pytest.skip(f"{HOW}; not there: {', '.join(name for name in VARIABLES if not named(name))}")
     folder = tmp_path_factory.mktemp("live")
     (folder / "gitea").mkdir()
     server = Server(gitea, folder / "gitea")
