@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 TWINE = ("uvx", "twine==7.0.0")
 UPLOAD = (*TWINE, "upload", "--non-interactive", "--disable-progress-bar", "--repository-url")
-PYTEST = "-I -m pytest -c /dev/null --rootdir . --noconftest -p no:cacheprovider --import-mode=importlib test_smoke.py"
+PYTEST = "-I -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib test_smoke.py"
 INSTALL = ("uv", "pip", "install", "--no-config", "--no-deps", "--reinstall", "--python")
 MEND = "mend what it says above, and push; no version was taken."
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
