@@ -179,6 +179,11 @@ def look() -> None:
     print(f"update: {version} is newer than {found['current_version']}.")
 
 
+def commit_of(version: str) -> str:
+    """Give the commit of a version of the template, or nothing when it is gone."""
+    return git("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", cwd=TEMPLATE, check=False)
+
+
 def update() -> None:
     """Commit the new version, in a clone that no build has touched, and check it where the job has its tools."""
     plan = json.loads(PLAN.read_text())
@@ -188,7 +193,9 @@ def update() -> None:
     index = {}
     if SECRET["INDEX_TOKEN"]:  # locking reads the owner's index
         index = {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
-    succeeded, report, text = copier("update", "--trust", "--defaults", "--vcs-ref", version, cwd=TREE, **index)
+    # Copier cannot update from a version that is gone. To copy again is an update without a base (tasks/apply.py).
+    how = ("update",) if commit_of(before) else ("recopy", "--overwrite")
+    succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", version, cwd=TREE, **index)
     if not succeeded:
         noise = ("Task [", "Nothing was written")
         why = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(noise)]
@@ -231,8 +238,7 @@ def compose(before: str, version: str, report: str, reasons: list[str], results:
     if reasons:
         parts.insert(0, "**Not ready to be merged:**\n\n" + "".join(f"- {reason}\n" for reason in reasons))
     parts.append("### What changed in the template\n")
-    known = git("rev-parse", "--verify", "--quiet", f"{before}^{{commit}}", cwd=TEMPLATE, check=False)
-    if known:
+    if known := commit_of(before):
         words = ("log", "--no-merges", "--format=%s", f"{known}..refs/tags/{version}")
         subjects = git(*words, cwd=TEMPLATE).splitlines()
         more = [f"and {len(subjects) - SUBJECTS} more"] if len(subjects) > SUBJECTS else []
