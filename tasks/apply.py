@@ -35,13 +35,13 @@ from tools import UV, git, lint, lock, owned
 Answers = dict[str, Any]
 
 
-def render(template: Path, reference: str, answers: Answers, folder: Path) -> Path:
-    """Render a version of the template with these answers into a new folder inside this one.
+def render(template: Path, reference: str, answers: Answers, target: Path) -> Path:
+    """Render a version of the template with these answers into a new folder, and give that.
 
     Raises:
         Refused: that version is not there, or does not take the answers; the text is Copier's last line.
     """
-    data, target = folder / f"{reference}.yml", folder / reference / "project"
+    data = target.with_suffix(".yml")
     data.write_text(yaml.safe_dump({k: v for k, v in answers.items() if not k.startswith("_")}), "utf-8")
     copier = [os.environ["COPIER_PYTHON"], "-m", "copier", "copy", "--quiet", "--defaults", "--trust", "--skip-tasks"]
     command = [*copier, "-r", reference, "--data-file", str(data), str(template), str(target)]
@@ -95,6 +95,11 @@ def merge_pyproject(files: Files, ours: str, base: str, theirs: str) -> Report:
     return report
 
 
+def parsed(text: str) -> Answers:
+    """Parse TOML that may begin with a byte order mark."""
+    return tomllib.loads(text.removeprefix("\ufeff"))
+
+
 def ignore_rules(files: Files, project: Project, rules: list[str], report: Report) -> None:
     """Switch off the lint rules that the existing code breaks, each to be taken out again by a person."""
     table = "ruff" if "ignore" in project.tools.get("ruff", {}) else "ruff.lint"
@@ -103,11 +108,11 @@ def ignore_rules(files: Files, project: Project, rules: list[str], report: Repor
     new = merge(old, "", f"[tool.{table}]\n{comment}\nignore = {array(rules)}\n").text
     if comment not in new:  # a list of the user's took them in
         lines, before = new.splitlines(True), set(old.splitlines(True))
-        at = next(i for i, line in enumerate(lines) if line not in before and any(f"{rule}" in line for rule in rules))
+        at = next(i for i, line in enumerate(lines) if line not in before and any(rule in line for rule in rules))
         indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
         end = "\r\n" if lines[at].endswith("\r\n") else "\n"
         commented = "".join([*lines[:at], f"{indent}{comment}{end}", *lines[at:]])
-        new = commented if tomllib.loads(commented) == tomllib.loads(new) else new
+        new = commented if parsed(commented) == parsed(new) else new
     files.write("pyproject.toml", new.encode())
     report.added.append(f"pyproject.toml: tool.{table}.ignore {', '.join(rules)}, which the code breaks today")
 
@@ -152,7 +157,7 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     dirty = {entry[3:] for entry in status.split("\0") if entry}
     project = read(root, UV)
     answers = truth(project, given, None)
-    new = render(template, "HEAD", answers, folder)
+    new = render(template, "HEAD", answers, folder / "new")
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
     report = merge_pyproject(files, project.text, "", theirs)
     for name in filter(owned, files_of(new)):
@@ -211,9 +216,9 @@ def update(template: Path, answers_file: str, files: Files, folder: Path) -> Rep
     if not project.table:
         raise Refused("pyproject.toml has no [project] table any more. Put it back (git log -- pyproject.toml).")
     answers = truth(project, answers, last)
-    new, base, before = render(template, "HEAD", answers, folder), "", {}
+    new, base, before = render(template, "HEAD", answers, folder / "new"), "", {}
     try:
-        old = render(template, str(last["_commit"]), last, folder)
+        old = render(template, str(last.get("_commit")), last, folder / "old")
         before = {name: (old / name).read_bytes() for name in files_of(old)}
         base = pattern(before["pyproject.toml"].decode(), project, root, adopting=False)
         gone = []

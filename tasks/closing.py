@@ -96,11 +96,10 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
     if lint.unformatted:
         command = 'uv run --extra dev ruff format && git commit -am "style: format"'
         left.append(("format the code; until then the lint job is red", command))
-    also = ""
-    if tag := bare_tag(root):
-        also = f" v{tag[1]}"
-        why = f"the release counts on from tags such as v{tag[1]}, and {tag[0]} is none"
-        left.append((why, f"git tag v{tag[1]} {shlex.quote(tag[0] + '^{commit}')}"))
+    tag, version = last_release(root)
+    if tag != version:
+        why = f"the release counts on from tags such as {version}, and {tag} is none"
+        left.append((why, f"git tag {version} {shlex.quote(tag + '^{commit}')}"))
     branch = git(root, "symbolic-ref", "--short", "HEAD") or "main"
     if branch == "master":
         why = "the workflow publishes from main alone: rename, and choose main in Gitea (Settings, Branches)"
@@ -112,7 +111,8 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
         remote = git(root, "remote", "get-url", "origin")
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
         add = "" if remote else f"git remote add origin {owner}/{name}.git && "
-        left.append(("push: lint, test and the first release run", f"{add}git push -u origin main{also}"))
+        push = f"git push -u origin main {version}".strip()
+        left.append(("push: lint, test and the first release run", add + push))
     return left
 
 
@@ -167,16 +167,19 @@ def quoted(names: list[str]) -> str:
     return " ".join(map(shlex.quote, names))
 
 
-def bare_tag(root: Path) -> tuple[str, str] | None:
-    """Give the highest version tag that is not written v1.2.3, and its version, where it is above all that are."""
-    highest: dict[bool, tuple[tuple[int, ...], str]] = {}
+def last_release(root: Path) -> tuple[str, str]:
+    """Give the highest version tag that HEAD holds, and how the release writes it: v1.2.3. Empty without one."""
+    highest: tuple[tuple[int, ...], bool, str] = ((), False, "")
     for tag in (git(root, "tag", "--merged", "HEAD") or "").split():
         if found := re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9_.]*[-_/]|v)?(\d+)\.(\d+)(?:\.(\d+))?", tag):
             version = tuple(int(part or 0) for part in found.groups())
-            right = bool(re.fullmatch(r"v\d+\.\d+\.\d+", tag))
-            highest[right] = max(highest.get(right, ((), "")), (version, tag))
-    version, tag = highest.get(False, ((), ""))
-    return (tag, ".".join(map(str, version))) if version > highest.get(True, ((), ""))[0] else None
+            highest = max(highest, (version, tag == written(version), tag))
+    return highest[2], written(highest[0])
+
+
+def written(version: tuple[int, ...]) -> str:
+    """Write a version as a tag."""
+    return f"v{'.'.join(map(str, version))}" if version else ""
 
 
 def static_version(root: Path) -> str:

@@ -189,6 +189,7 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     """As an editor on Windows writes them."""
     repository = existing("untyped-code")
     text = (repository.path / "pyproject.toml").read_text()
+    repository.write("untyped/old.py", "import os\n")
     (repository.path / "pyproject.toml").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     repository.commit("fix: Windows")
     adopt(repository, template)
@@ -196,6 +197,7 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
     assert b"[tool.ruff]" in content
+    assert b'Take them out one at a time.\r\nignore = ["F401"]' in content
 
 
 def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], template: Path) -> None:
@@ -207,3 +209,13 @@ def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], temp
     assert pyproject(awkward)["project"]["name"] == "untyped"
     assert (awkward.path / "uv.lock").exists()
     assert not (awkward.path / "untyped/py.typed").exists()
+
+
+def test_a_readme_that_comes_names_the_distribution(existing: Callable[..., Repository], template: Path) -> None:
+    """Not the folder: pyproject.toml says what people install."""
+    repository = existing("no-readme")
+    adopt(repository, template)
+    lines = (repository.path / "README.md").read_text().splitlines()
+    assert lines[0] == "# unread"
+    assert any("`uv add unread`" in line for line in lines)
+    assert "readme" not in pyproject(repository)["project"]

@@ -194,5 +194,7 @@ def test_again_changes_nothing_and_an_update_conflicts_with_nothing(
         n: b for n, b in own.items() if n != ".copier-answers.yml"
     }
     assert b"# newer" in after[".gitea/release.py"]
+    old, new = (tomllib.loads(c["pyproject.toml"].decode())["project"]["optional-dependencies"] for c in (once, after))
+    assert new["dev"] == ["pytest>=8" if entry == "pytest" else entry for entry in old["dev"]]
     assert f"_commit: {SECOND}".encode() in after[".copier-answers.yml"]
     repository.need("uv", "lock", "--check")
