@@ -13,7 +13,7 @@ from typing import Any
 from files import Files
 from merge import Merged, merge
 from pattern import RUFF_FILES
-from project import Project, array
+from project import Project, array, normalise
 from tools import Lint, git, uv
 
 WORKFLOWS = ("ci.yaml", "template-update.yaml")
@@ -96,7 +96,7 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
     if lint.unformatted:
         command = 'uv run --extra dev ruff format && git commit -am "style: format"'
         left.append(("format the code; until then the lint job is red", command))
-    tag, version = last_release(root)
+    tag, version = last_release(root, answers["project_name"])
     if tag != version:
         why = f"the release counts on from tags such as {version}, and {tag} is none"
         left.append((why, f"git tag {version} {shlex.quote(tag + '^{commit}')}"))
@@ -167,12 +167,16 @@ def quoted(names: list[str]) -> str:
     return " ".join(map(shlex.quote, names))
 
 
-def last_release(root: Path) -> tuple[str, str]:
-    """Give the highest version tag that HEAD holds, and how the release writes it: v1.2.3. Empty without one."""
+def last_release(root: Path, name: str) -> tuple[str, str]:
+    """Give the highest version tag that HEAD holds, and how the release writes it: v1.2.3. Empty without one.
+
+    Tags such as 1.2.3, release-1.2 and NAME-1.2.3 are version tags, too, those with any other word in front are not.
+    """
     highest: tuple[tuple[int, ...], bool, str] = ((), False, "")
     for tag in (git(root, "tag", "--merged", "HEAD") or "").split():
-        if found := re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9_.]*[-_/]|v)?(\d+)\.(\d+)(?:\.(\d+))?", tag):
-            version = tuple(int(part or 0) for part in found.groups())
+        found = re.fullmatch(r"(.*?)[-_/]?v?(\d+)\.(\d+)(?:\.(\d+))?", tag)
+        if found and normalise(found[1]) in ("", "release", "version", name):
+            version = tuple(int(part or 0) for part in found.groups()[1:])
             highest = max(highest, (version, tag == written(version), tag))
     return highest[2], written(highest[0])
 

@@ -105,7 +105,7 @@ def read(folder: Path, uv: str) -> Project:
         project.requirements = requirements(folder / "requirements.txt", set())
     for name in DEVELOPMENT:
         if (folder / name).exists():
-            project.development += requirements(folder / name, {folder / "requirements.txt"})
+            project.development += requirements(folder / name, {(folder / "requirements.txt").resolve()})
     return project
 
 
@@ -239,7 +239,7 @@ def requirements(path: Path, seen: set[Path]) -> list[str]:
     Raises:
         Refused: a line that no [project] table can say, such as a path without a name.
     """
-    seen.add(path)
+    seen.add(path.resolve())
     found: list[str] = []
     text = re.sub(r"\\\r?\n", " ", path.read_text("utf-8-sig"))
     for number, raw in enumerate(text.splitlines(), 1):
@@ -248,7 +248,9 @@ def requirements(path: Path, seen: set[Path]) -> list[str]:
         )
         line = re.sub(r"\s+--(hash|config-settings|global-option)[= ]\S+", "", line).strip()
         if included := re.match(r"(-r|--requirement)[= ]\s*(\S+)", line):
-            other = path.parent / included[2]
+            other = (path.parent / included[2]).resolve()
+            if not other.exists():
+                raise Refused(f"{path.name}, line {number}: {included[2]} is not there. Add it, or remove the line.")
             if other not in seen:
                 found += requirements(other, seen)
             continue

@@ -1,0 +1,194 @@
+"""The parts of the adoption by themselves: reading requirements, packages and tags, writing files, the pattern."""
+
+import os
+import stat
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from act_package import clean_environment
+from adopting import ROOT, Repository
+from rendering import Render
+
+sys.path.insert(0, str(ROOT / "tasks"))
+
+from closing import last_release
+from files import Files
+from pattern import line_length, pattern
+from project import Project, Refused, packages, requirements
+
+LINES = {
+    "packaging": ["packaging"],
+    "  packaging >= 23 , < 26  # why": ["packaging >= 23 , < 26"],
+    "Pkg[one,two]==1.0; python_version < '3.12'": ["Pkg[one,two]==1.0; python_version < '3.12'"],
+    "packaging==25.0 --hash=sha256:aa --hash=sha256:bb": ["packaging==25.0"],
+    "packaging==25.0 \\\n    --hash=sha256:aa \\\r\n    --hash=sha256:bb": ["packaging==25.0"],
+    "# nothing\n\n": [],
+    "--index-url https://index.example.org/simple\n-i x\n-c constraints.txt\n--no-binary :all:": [],
+    "-e .\n.\n./": [],
+    "one @ git+https://git.example.org/one.git@v1#subdirectory=x": [
+        "one @ git+https://git.example.org/one.git@v1#subdirectory=x"
+    ],
+    "git+file:///srv/one#egg=one": ["one @ git+file:///srv/one"],
+    "-e git+https://git.example.org/one.git#egg=one[x]  # ours": ["one[x] @ git+https://git.example.org/one.git"],
+    "\ufeffpackaging": ["packaging"],
+}
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_requirements(text: str, tmp_path: Path) -> None:
+    """Pip's format as [project] dependencies."""
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(text.encode())
+    assert requirements(path, set()) == LINES[text]
+
+
+def test_requirements_include_each_file_once(tmp_path: Path) -> None:
+    """Circles too."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "requirements.txt").write_text("-r more/base.txt\n--requirement=more/base.txt\none\n")
+    (tmp_path / "more/base.txt").write_text("-r ../requirements.txt\ntwo\n")
+    assert requirements(tmp_path / "requirements.txt", set()) == ["two", "one"]
+
+
+@pytest.mark.parametrize("line", ["./one.whl", "../one", "one two", "git+https://git.example.org/one.git", "=1.0"])
+def test_requirements_without_a_name(line: str, tmp_path: Path) -> None:
+    """The sentence has the file, the line and what to write."""
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"packaging\n\n{line}\n")
+    with pytest.raises(Refused, match=r"requirements\.txt, line 3: .*Write it as NAME @ "):
+        requirements(path, set())
+
+
+def test_a_missing_include_is_refused(tmp_path: Path) -> None:
+    """By name, not with a traceback."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("-r gone.txt\n")
+    with pytest.raises(Refused, match=r"requirements\.txt, line 1: gone\.txt is not there"):
+        requirements(path, set())
+
+
+@pytest.mark.parametrize(
+    ("toml", "files", "found"),
+    [
+        ("", ["one/a.py", "tests/test_a.py", "docs/conf.py"], ["one"]),
+        ("", ["src/one/a.py", "other/b.py"], ["one"]),
+        ("", ["one/a.py", "two/b.py"], ["one", "two"]),
+        ('[project]\nname = "the-one"', ["the_one/a.py", "two/b.py"], ["the_one"]),
+        ('[project]\nname = "the-one"', ["the_one.py"], ["the_one"]),
+        ('[tool.setuptools]\npackages = ["a", "a.b"]\npy-modules = ["c"]', ["z/z.py"], ["a", "c"]),
+        ('[tool.flit.module]\nname = "a.b"', ["z/z.py"], ["a"]),
+        ('[tool.hatch.build.targets.wheel]\npackages = ["src/a", "b"]', ["src/a/a.py", "b/b.py"], ["a", "b"]),
+        ('[tool.uv.build-backend]\nmodule-name = "a"', ["z/z.py"], ["a"]),
+        ("", ["not-a-name/a.py", "data/x.csv"], []),
+    ],
+)
+def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path) -> None:
+    """The import packages, as the backend is told them, else as they lie there."""
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert packages(tmp_path, tomllib.loads(toml))[0] == found
+
+
+@pytest.mark.parametrize(
+    ("tags", "last"),
+    [
+        ([], ("", "")),
+        (["nightly", "v1", "2024-05-01"], ("", "")),
+        (["v1.9.0", "v1.10.0"], ("v1.10.0", "v1.10.0")),
+        (["1.4.0", "v1.3.0"], ("1.4.0", "v1.4.0")),
+        (["1.4.0", "v1.4.0"], ("v1.4.0", "v1.4.0")),
+        (["handler-base-2.1", "v2.0.9"], ("handler-base-2.1", "v2.1.0")),
+        (["Handler_Base/v2.1.3", "python-3.11.2"], ("Handler_Base/v2.1.3", "v2.1.3")),
+        (["release/1.0.0", "v1.0.0-rc1"], ("release/1.0.0", "v1.0.0")),
+    ],
+)
+def test_last_release(tags: list[str], last: tuple[str, str], tmp_path: Path) -> None:
+    """The highest version that a tag of this history names, whatever its form."""
+    repository = Repository(tmp_path / "r", clean_environment(tmp_path / "home"))
+    repository.path.mkdir()
+    repository.git("init", "-q", "-b", "main")
+    repository.git("commit", "-q", "--allow-empty", "-m", "One")
+    for tag in tags:
+        repository.git("tag", tag)
+    repository.git("commit", "-q", "--allow-empty", "-m", "Two")
+    repository.git("tag", "v9.9.9")
+    repository.git("reset", "-q", "--hard", "HEAD~")
+    assert last_release(repository.path, "handler-base") == last
+
+
+def test_files_are_written_whole_and_taken_back(tmp_path: Path) -> None:
+    """Modes stay, empty folders go, the user's stay."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/run.sh").write_bytes(b"old\r\n")
+    os.chmod(tmp_path / "mine/run.sh", 0o750)
+    files = Files(tmp_path)
+    assert files.write("mine/run.sh", b"new")
+    assert not files.write("mine/run.sh", b"new")
+    assert files.write("new/deep/file", b"new")
+    assert files.write("mine/other", b"new")
+    (tmp_path / "mine/gone").write_bytes(b"gone")
+    files.remove("mine/gone")
+    assert (files.made, files.changed) == (["mine/other", "new/deep/file"], ["mine/gone", "mine/run.sh"])
+    assert stat.S_IMODE((tmp_path / "mine/run.sh").stat().st_mode) == 0o750
+    files.undo()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert left == {"mine", "mine/run.sh", "mine/gone"}
+    assert (tmp_path / "mine/run.sh").read_bytes() == b"old\r\n"
+    assert stat.S_IMODE((tmp_path / "mine/run.sh").stat().st_mode) == 0o750
+
+
+def merged_in(tmp_path: Path, render: Render, toml: str, adopting: bool = True) -> dict:
+    """What of a render is merged into a repository with this pyproject.toml, as data."""
+    project = Project(toml, tomllib.loads(toml), ["one"], "")
+    return tomllib.loads(pattern((render(tasks=False) / "pyproject.toml").read_text(), project, tmp_path, adopting))
+
+
+TABLE = '[project]\nname = "one"\nversion = "1.0"\n'
+
+
+def test_pattern_for_an_existing_package(tmp_path: Path, render: Render) -> None:
+    """Nothing that would change what is built or tested."""
+    found = merged_in(tmp_path, render, f"{TABLE}[tool.pytest.ini_options]\n")
+    assert set(found) == {"project", "tool"}
+    assert set(found["project"]) == {"requires-python", "optional-dependencies"}
+    assert set(found["tool"]) == {"ruff", "uv"}
+
+
+def test_pattern_keeps_off_what_is_dynamic_or_set_elsewhere(tmp_path: Path, render: Render) -> None:
+    """A dynamic floor, old-style rules, all rules, a ruff.toml."""
+    assert "requires-python" not in merged_in(tmp_path, render, f'{TABLE}dynamic = ["requires-python"]\n')["project"]
+    assert "lint" not in merged_in(tmp_path, render, f'{TABLE}[tool.ruff]\nselect = ["E"]\n')["tool"]["ruff"]
+    assert "lint" not in merged_in(tmp_path, render, f'{TABLE}[tool.ruff.lint]\nselect = ["ALL"]\n')["tool"]["ruff"]
+    (tmp_path / ".ruff.toml").touch()
+    assert "ruff" not in merged_in(tmp_path, render, TABLE)["tool"]
+
+
+def test_pattern_on_update_has_all_but_another_backend(tmp_path: Path, render: Render) -> None:
+    """So that what the template changes in it arrives, or is told."""
+    hatch = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    assert {"build-system", "project", "tool"} == set(merged_in(tmp_path, render, TABLE + hatch, adopting=False))
+    other = merged_in(tmp_path, render, TABLE, adopting=False)
+    assert "build-system" not in other
+    assert "hatch" not in other["tool"]
+    assert {"pytest", "ruff", "uv"} == set(other["tool"])
+
+
+@pytest.mark.parametrize(
+    ("toml", "files", "length"),
+    [
+        ("[tool.black]\nline-length = 99", {}, 99),
+        ("", {".flake8": "[flake8]\nmax-line-length = 79\n"}, 79),
+        ("", {"tox.ini": "[flake8]\nmax-line-length=100 # x\n"}, None),
+        ("", {"setup.cfg": "not an ini file"}, None),
+        ("", {"setup.cfg": "[flake8]\nmax-line-length = 9999\n"}, None),
+        ("", {}, None),
+    ],
+)
+def test_line_length(toml: str, files: dict[str, str], length: int | None, tmp_path: Path) -> None:
+    """As black or flake8 have it, where ruff takes it."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert line_length(tmp_path, Project(toml, tomllib.loads(toml), [], "")) == length
