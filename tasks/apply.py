@@ -35,7 +35,7 @@ from tools import UV, git, lint, lock, owned
 Answers = dict[str, Any]
 
 
-def render(template: Path, reference: str, answers: Answers, target: Path) -> Path:
+def render(template: Path, reference: str, answers: Answers, answers_file: str, target: Path) -> Path:
     """Render a version of the template with these answers into a new folder, and give that.
 
     Raises:
@@ -44,7 +44,7 @@ def render(template: Path, reference: str, answers: Answers, target: Path) -> Pa
     data = target.with_suffix(".yml")
     data.write_text(yaml.safe_dump({k: v for k, v in answers.items() if not k.startswith("_")}), "utf-8")
     copier = [os.environ["COPIER_PYTHON"], "-m", "copier", "copy", "--quiet", "--defaults", "--trust", "--skip-tasks"]
-    command = [*copier, "-r", reference, "--data-file", str(data), str(template), str(target)]
+    command = [*copier, "-r", reference, "-a", answers_file, "--data-file", str(data), str(template), str(target)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise Refused((done.stderr.strip().splitlines() or ["Copier could not render the template."])[-1])
@@ -153,11 +153,13 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     """
     root = files.root
     refuse_strangers(root, answers_file)
+    if git(root, "show", f"HEAD:./{answers_file}") is not None:  # `copier recopy`, for a version that is gone
+        return update(template, answers_file, files, folder, given)
     status = git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all") or ""
     dirty = {entry[3:] for entry in status.split("\0") if entry}
     project = read(root, UV)
     answers = truth(project, given, None)
-    new = render(template, "HEAD", answers, folder / "new")
+    new = render(template, "HEAD", answers, answers_file, folder / "new")
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
     report = merge_pyproject(files, project.text, "", theirs)
     for name in filter(owned, files_of(new)):
@@ -199,14 +201,20 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     return report
 
 
-def update(template: Path, answers_file: str, files: Files, folder: Path) -> Report:
-    """Bring the repository from the version that HEAD says onto the one that Copier has just noted in the answers.
+def update(template: Path, answers_file: str, files: Files, folder: Path, given: Answers | None = None) -> Report:
+    """Bring the repository from the version that HEAD says onto the one that the new answers name.
 
+    Args:
+        template: The template, at the new version.
+        answers_file: The file's name; HEAD has it as it was before.
+        files: The repository's.
+        folder: An empty one.
+        given: The new answers; None where Copier has just written them into the file.
     Raises:
         Refused: it cannot be done; the caller takes back what was written.
     """
     root = files.root
-    answers = yaml.safe_load((root / answers_file).read_text("utf-8"))
+    answers = given or yaml.safe_load((root / answers_file).read_text("utf-8"))
     committed = git(root, "show", f"HEAD:./{answers_file}")
     if committed is None:
         raise Refused(f"{answers_file} is not committed, so nobody knows the old answers. Commit it, then try again.")
@@ -216,9 +224,9 @@ def update(template: Path, answers_file: str, files: Files, folder: Path) -> Rep
     if not project.table:
         raise Refused("pyproject.toml has no [project] table any more. Put it back (git log -- pyproject.toml).")
     answers = truth(project, answers, last)
-    new, base, before = render(template, "HEAD", answers, folder / "new"), "", {}
+    new, base, before = render(template, "HEAD", answers, answers_file, folder / "new"), "", {}
     try:
-        old = render(template, str(last.get("_commit")), last, folder / "old")
+        old = render(template, str(last.get("_commit")), last, answers_file, folder / "old")
         before = {name: (old / name).read_bytes() for name in files_of(old)}
         base = pattern(before["pyproject.toml"].decode(), project, root, adopting=False)
         gone = []
