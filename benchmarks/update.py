@@ -1,0 +1,98 @@
+"""How long an update takes, beside Copier's own part of it, and a rollout of a hundred repositories.
+
+    uv run python benchmarks/update.py
+
+The first figure is `copier update` of a package over one version of the template, with the migration that brings the
+template's files, pyproject.toml and uv.lock; the second the same with that migration left out (`--skip-tasks`). The
+rollout asks a stand-in of Gitea on loopback. Medians, in seconds.
+"""
+
+import asyncio
+import importlib.util
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests/update"), str(ROOT / "tests/workflow")]
+
+from gitea_api import BOT, Gitea, Repository  # noqa: E402
+from versions import Package, Template, ci_step, clean_environment  # noqa: E402
+
+REPEATS = 5
+
+
+def median(what: Callable[[], object], before: Callable[[], object]) -> float:
+    """Give the median time of something that is prepared anew; the first time, which warms up, does not count."""
+    times = []
+    for _ in range(REPEATS + 1):
+        before()
+        start = time.perf_counter()
+        what()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def updates(folder: Path) -> dict[str, float]:
+    """Time an update with and without its migration."""
+    env = clean_environment(folder / "home")
+    template = Template.make(folder / "template", env)
+    template.tag("1.0.0", "feat: one")
+    ci_step(template)
+    template.tag("1.1.0", "feat: two")
+    package = Package(folder / "handler-base", env)
+    package.copy(template, "v1.0.0")
+    package.git("init", "--quiet")
+    package.commit("feat: one")
+
+    def update(*words: str) -> None:
+        done = package.copier("update", "--trust", "--defaults", "--quiet", "--vcs-ref", "v1.1.0", *words)
+        assert done.returncode == 0, done.stderr
+
+    def clean() -> None:
+        package.git("reset", "--quiet", "--hard")
+
+    return {
+        "copier update": median(update, clean),
+        "copier update --skip-tasks": median(lambda: update("--skip-tasks"), clean),
+    }
+
+
+def rollout(folder: Path) -> dict[str, float]:
+    """Time asking a hundred repositories, and looking at them."""
+    spec = importlib.util.spec_from_file_location("rollout", ROOT / "tasks/rollout.py")
+    assert spec
+    assert spec.loader
+    program = importlib.util.module_from_spec(spec)
+    sys.modules["rollout"] = program
+    spec.loader.exec_module(program)
+    gitea = Gitea(folder / "gitea")
+    names = [f"acme/package-{number}" for number in range(100)]
+    for name in names:
+        gitea.known[name] = Repository(name, answers="_commit: v1.0.0\ngitea_owner: acme\n")
+
+    def run(what: Callable) -> None:
+        rows = asyncio.run(program.roll_out(what, names, gitea.inside, BOT, [(1, 0, 0), (1, 1, 0)]))
+        assert not [row for row in rows if row.failed]
+
+    try:
+        return {
+            f"rollout {what.__name__}, 100": median(lambda w=what: run(w), lambda: None)
+            for what in (program.ask, program.look)
+        }
+    finally:
+        gitea.close()
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, seconds in (updates(Path(folder)) | rollout(Path(folder))).items():
+            print(f"{name:28} {seconds:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
