@@ -9,7 +9,6 @@ import os
 import re
 from urllib.request import Request, urlopen
 
-LIMIT = 4096  # bytes of text that ntfy takes
 SHAPES = {"version": r"\d+\.\d+\.\d+", "name": r"[a-z0-9-]+", "unfinished": r"\d+\.\d+\.\d+( \d+\.\d+\.\d+)*"}
 
 
@@ -31,10 +30,8 @@ def compose(env):
     repository = env.get("GITHUB_REPOSITORY", "")
     branch = (env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", ""))[:200]
     link = f"{env.get('GITEA_URL', '')}/{repository}/actions/runs/{env.get('GITHUB_RUN_NUMBER', '')}?by_index=1"
-    lines = [
-        f"{env.get('GITHUB_EVENT_NAME', '')} on {branch}, commit {env.get('GITHUB_SHA', '')[:10]}",
-        ", ".join(f"{job}: {result}" for job, result in results.items()),
-    ]
+    lines = [f"{env.get('GITHUB_EVENT_NAME', '')} on {branch}, commit {env.get('GITHUB_SHA', '')[:10]}"]
+    lines.append(", ".join(f"{job}: {result}" for job, result in results.items()))
     if released and env.get("INDEX_URL"):
         lines.append("uv add {name}=={version} --index gitea={}".format(env.get("INDEX_URL", ""), **found))
     if "unfinished" in found:
@@ -42,7 +39,7 @@ def compose(env):
     return {
         "topic": env.get("NTFY_TOPIC", ""),
         "title": f"{repository}: {title}",
-        "message": "\n".join([*lines, link]).encode()[:LIMIT].decode(errors="ignore"),
+        "message": "\n".join([*lines, link]).encode()[:4096].decode(errors="ignore"),  # ntfy takes no more bytes
         "tags": [{"success": "white_check_mark", "failure": "x"}.get(state, "no_entry_sign")],
         "priority": 4 if state == "failure" else 3,
         "click": link,

@@ -61,10 +61,10 @@ def done(sentence: str) -> NoReturn:
     sys.exit(0)
 
 
-def output(name: str, value: str) -> None:
-    """Hand a value to the workflow; callers give only names and versions that were checked."""
+def output(**values: str) -> None:
+    """Hand values to the workflow; callers give only names and versions that were checked."""
     with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
-        file.write(f"{name}={value}\n")
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
@@ -175,8 +175,7 @@ def reserved() -> str:
 
 def files() -> dict[Path, str]:
     """Give the built files with their sha256."""
-    paths = sorted(path for path in DIST.glob("*") if path.suffix in (".whl", ".gz"))
-    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(DIST.glob("[!.]*"))}
 
 
 def listed() -> dict[str, str]:
@@ -207,8 +206,7 @@ def preflight() -> None:
     """See that this commit can be released and that the registry takes uploads; reserve nothing."""
     for name in ("REGISTRY_USER", "REGISTRY_TOKEN"):
         need(SECRET[name], f"the secret {name} is not set: add it under Settings → Actions → Secrets.")
-    deep = git("rev-parse", "--is-shallow-repository") == "false"
-    need(deep, "the checkout is shallow, which hides versions: give actions/checkout fetch-depth: 0.")
+    need(git("rev-parse", "--is-shallow-repository") != "true", "the checkout is shallow: give it fetch-depth: 0.")
     project()
     owner = REGISTRY.rpartition("/api/packages/")[2].removesuffix("/pypi")
     form = '--release\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--release--\r\n'
@@ -222,18 +220,18 @@ def preflight() -> None:
     need(status != 404, f"{REGISTRY}: no such owner, or packages are switched off: correct one of them.")
     # An upload without a file: 400 means that one with a file would have been taken.
     need(status == 400, f"{REGISTRY} answered {status}, not 400: see that this is Gitea's address.")
-    head, cut_off = git("rev-parse", "HEAD"), []
+    head = git("rev-parse", "HEAD")
     older = {version: commit for version, commit in tags().items() if commit != head}
-    there = list(listed()) if older else []
+    there, cut_off = list(listed()) if older else [], list[str]()
     while len(cut_off) < 5 and (last := reachable(older)) and git("ls-tree", tag_of(last), ".gitea/release.py"):
-        if whole(there, number := tag_of(last)[1:]):
+        if whole(there, tag_of(last)[1:]):
             break
-        cut_off.append(number)
+        cut_off.append(tag_of(last)[1:])
         older = {version: commit for version, commit in older.items() if version < last}
     if cut_off:
-        output("unfinished", " ".join(cut_off))
-        names = ", ".join(f"v{number}" for number in cut_off)
-        print(f"release: no files in the registry for {names}: run the publish job of each tag's commit again.")
+        output(unfinished=" ".join(cut_off))
+        names = ", v".join(cut_off)
+        print(f"release: no files in the registry for v{names}: run the publish job of each tag's commit again.")
 
 
 def version() -> None:
@@ -324,8 +322,7 @@ def verify() -> None:
     """See that the index lists both files with the bytes that were built, and hand on what was released."""
     number, name, absent = reserved(), project()[0], missing()
     need(not absent, f"the registry did not take {absent and absent[0].name}: see above why, and run this job again.")
-    output("version", number)
-    output("name", name)
+    output(version=number, name=name)
     print(f"release: {name} {number} is in the registry")
 
 
