@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,5 +49,5 @@ def ntfy() -> Iterator[Ntfy]:
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     """The test's runner, whose uv is the one of the tests."""
-    act_runner.collect_uvs(tmp_path / "uvs", version("uv"))
+    act_runner.collect_uvs(tmp_path / "uvs")
     return Runner.make(tmp_path / "runner", tmp_path / "uvs", uv_cache())
