@@ -151,13 +151,13 @@ def look() -> None:
     """Note what there is to do, or say that there is nothing."""
     shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(parents=True)
-    succeeded, answer, _ = copier("check-update", "--output-format", "json", cwd=Path.cwd())
-    if not succeeded:
-        fail(f"Copier cannot compare the versions (above): see that {ANSWERS} is as Copier wrote it.")
-    found = json.loads(answer)
-    if not found["update_available"]:
-        done(f"this is on the newest version of the template, {found['current_version']}.")
-    version = f"v{str(found['latest_version']).removeprefix('v')}"
+    before = str(yaml.safe_load(Path(ANSWERS).read_text("utf-8"))["_commit"])
+    # Not `copier check-update`, which needs the version that the package is on, and that may be gone.
+    version = max(
+        (tag for tag in git("tag", "--list", "v*", cwd=TEMPLATE).split() if number(tag)), key=number, default=""
+    )
+    if not version or number(before) >= number(version):
+        done(f"this is on {before}, and the template has no newer version.")
     base = api("GET", "")[1]["default_branch"]
     if os.environ.get("GITHUB_REF_NAME") != base:
         fail(f"this ran on {os.environ.get('GITHUB_REF_NAME')!r}: run it on {base}, which the pull request is for.")
@@ -176,7 +176,13 @@ def look() -> None:
     PLAN.write_text(json.dumps({"version": version, "branch": branch, "base": base, "lease": lease}))
     with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
         file.write(f"version={version}\n")
-    print(f"update: {version} is newer than {found['current_version']}.")
+    print(f"update: {version} is newer than {before}.")
+
+
+def number(version: str) -> tuple[int, ...]:
+    """Give a version's numbers; () for what is none. A commit behind a tag counts as the tag."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(?:-\d+-g[0-9a-f]+)?", version)
+    return tuple(map(int, match.groups())) if match else ()
 
 
 def commit_of(version: str) -> str:
@@ -193,8 +199,8 @@ def update() -> None:
     index = {}
     if SECRET["INDEX_TOKEN"]:  # locking reads the owner's index
         index = {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
-    # Copier cannot update from a version that is gone. To copy again is an update without a base (tasks/apply.py).
-    how = ("update",) if commit_of(before) else ("recopy", "--overwrite")
+    # Copier cannot update from a version that is gone, or is none. To copy again is an update, too (tasks/apply.py).
+    how = ("update",) if number(before) and commit_of(before) else ("recopy", "--overwrite")
     succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", version, cwd=TREE, **index)
     if not succeeded:
         noise = ("Task [", "Nothing was written")

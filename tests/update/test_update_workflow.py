@@ -109,7 +109,7 @@ def test_nothing_newer(scene: Scene) -> None:
     scene.template.git("--git-dir", scene.gitea.bare(TEMPLATE), "tag", "--delete", NEW)
     run = scene.run()
     assert run.jobs == GREEN, run
-    assert "newest version of the template" in run.log()
+    assert "no newer version" in last_words(run.log())
     assert (set(scene.heads), scene.pulls, scene.gitea.calls) == ({"main"}, [], [])
 
 
@@ -299,3 +299,17 @@ def test_this_stand_in_is_strict(gitea: Gitea) -> None:
         known += 1
         assert len(gitea.wrong) == known, (method, rest)
     gitea.wrong.clear()
+
+
+@pytest.mark.parametrize("version", ["v0.9.9", pytest.param("0123abc", marks=pytest.mark.slow)])
+def test_a_version_that_the_template_has_lost(scene: Scene, version: str) -> None:
+    """Its base is gone: the update is made even so, and the text says what that means."""
+    scene.package.edit(".copier-answers.yml", "_commit: v1.0.0\n", f"_commit: {version}\n")
+    scene.push("chore: a version that is gone")
+    run = scene.bot()
+    assert run.jobs == GREEN, run
+    (pull,) = scene.pulls
+    assert pull["title"] == f"chore: template {NEW}", pull["body"]
+    assert f"does not have {version} any more" in pull["body"]
+    assert f"{version} is gone" in pull["body"]
+    assert "name: Compile" in scene.show(".gitea/workflows/ci.yaml")
