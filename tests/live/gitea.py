@@ -41,7 +41,7 @@ class Red(AssertionError):
     """A promise of the workflow that the server does not see kept."""
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60, pause: float = 0.1) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60, pause: float = 0.3) -> T:
     """Look again and again until there is something other than None or False, and give that.
 
     Raises Red when the time is up.
@@ -527,7 +527,7 @@ class Repo:
             return found if states == {"completed"} else None
 
         try:
-            found = wait_for(f"the end of run {run_id} in {self.path}", ended, seconds, 0.3)
+            found = wait_for(f"the end of run {run_id} in {self.path}", ended, seconds, 0.5)
         except Red as late:
             raise Red(f"{late}: {self.jobs(run_id)}") from None
         jobs = self.jobs(run_id)

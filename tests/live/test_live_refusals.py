@@ -70,9 +70,13 @@ OBSTACLES: dict[Obstacle, tuple[str, ...]] = {
 }
 
 
+# One before and one at the push of the tag; the others end the job at the same place as the first.
+HEALED = (wrong_token, protected_tags)
+
+
 @pytest.mark.parametrize("obstacle", OBSTACLES, ids=lambda obstacle: obstacle.__name__)
 def test_the_log_says_what_is_in_the_way_and_a_rerun_heals(make: Make, owner: Owner, obstacle: Obstacle) -> None:
-    """No tag, no file, a loud message; then the obstacle goes away and the same job makes the release."""
+    """No tag, no file, a loud message; once the obstacle is gone, the same job makes the release."""
     repo = make(owner)
     with obstacle(repo):
         red = repo.release("feat: first version")
@@ -84,6 +88,8 @@ def test_the_log_says_what_is_in_the_way_and_a_rerun_heals(make: Make, owner: Ow
         assert message["priority"] > 3
         assert "0.1.0" not in text(message)
     assert owner.files(repo.name) == {}
+    if obstacle not in HEALED:
+        return
     healed = repo.again(red, "publish")
     assert healed.jobs["publish"] == healed.jobs["notify"] == "success", tail(repo, healed)
     assert repo.tags() == {"v0.1.0": red.head}
