@@ -13,5 +13,4 @@ import release
 release.STEPS["build"] = [release.version]  # what a lost race goes back to
 release.version()
 release.lock()
-release.output("version", release.reserved())
-release.output("name", release.project()[0])
+release.output(version=release.reserved(), name=release.project()[0])

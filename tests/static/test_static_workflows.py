@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from act_package import ROOT, render
-from tracked_files import tracked
+from act_package import ROOT, render, tracked
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "zizmor.yml"
@@ -108,7 +107,7 @@ def test_zizmor_needs_each_exception(package: Path, tmp_path: Path) -> None:
     """No rule is off that finds nothing."""
     empty = tmp_path / "zizmor.yml"
     empty.write_text("rules: {}\n")
-    files = [*sorted((package / ".gitea").rglob("*.yaml")), *tracked(ROOT, ".gitea/*.yaml")]
+    files = [*sorted((package / ".gitea").rglob("*.yaml")), *(ROOT / name for name in tracked(".gitea/*.yaml"))]
     words = ("--offline", "--persona", "pedantic", "--config", empty, "--format", "json", "--no-progress", *files)
     found = {finding["ident"] for finding in json.loads(tool(TOOLS / "zizmor", *words).stdout)}
     assert found == set(yaml.safe_load(CONFIG.read_text())["rules"])
@@ -189,7 +188,7 @@ def test_shell_files_are_sound(repository: Path) -> None:
     if repository != ROOT:
         scripts = [p for p in repository.rglob("*.sh") if ".venv" not in p.parts]
     else:
-        scripts = [p for p in tracked(ROOT) if p.suffix == ".sh" or shebang_of_a_shell(p)]
+        scripts = [p for p in map(ROOT.joinpath, tracked()) if p.suffix == ".sh" or shebang_of_a_shell(p)]
     for script in scripts:
         assert shellcheck(script.read_text(), "warning") == "", script
 

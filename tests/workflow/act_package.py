@@ -9,8 +9,10 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import yaml
 from act_runner import NETWORK, Run, Runner
@@ -30,58 +32,47 @@ GREEN = {"lint": "success", "test": "success", "publish": "success", "notify": "
 
 def clean_environment(home: Path) -> dict[str, str]:
     """An environment with a home of its own and nothing of the developer's but the way to the package index."""
-    kept = {name: os.environ[name] for name in (*NETWORK, "PATH", "UV_CACHE_DIR") if name in os.environ}
     home.mkdir(parents=True, exist_ok=True)
-    identity = {
-        f"GIT_{who}_{what[0]}": what[1]
-        for who in ("AUTHOR", "COMMITTER")
-        for what in (("NAME", "Dev"), ("EMAIL", "dev@example.com"))
+    kept = {name: os.environ[name] for name in (*NETWORK, "PATH") if name in os.environ}
+    return kept | {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Dev",
+        "GIT_AUTHOR_EMAIL": "dev@example.com",
+        "GIT_COMMITTER_NAME": "Dev",
+        "GIT_COMMITTER_EMAIL": "dev@example.com",
+        "UV_CACHE_DIR": str(uv_cache()),
+        "UV_PYTHON_DOWNLOADS": "never",
     }
-    return (
-        kept
-        | identity
-        | {
-            "HOME": str(home),
-            "LANG": "C.UTF-8",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "UV_CACHE_DIR": str(uv_cache()),
-            "UV_PYTHON_DOWNLOADS": "never",
-        }
-    )
 
 
+@cache
 def uv_cache() -> Path:
     """The cache of the uv that runs the tests: filled once, used by every test."""
     found = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True, cwd="/")
     return Path(found.stdout.strip())
 
 
+def tracked(*patterns: str) -> list[str]:
+    """The files of this repository that match, as they stand: new ones included, ignored and deleted ones not."""
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
+
+
+def copy_tracked(folder: Path, *patterns: str) -> None:
+    """Copy these files into another folder."""
+    for name in tracked(*patterns):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+
+
 def render(destination: Path, home: Path, **answers: str) -> Path:
     """Make a package of the template as it stands in the working tree, locked, and return its folder."""
     # A copy without .git is rendered as it stands; a clone would be rendered at its latest tag.
     source = destination.parent / f"{destination.name}-template"
-    listed = subprocess.run(
-        [
-            "git",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "copier.yml",
-            "questions",
-            "template",
-            "tasks",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).exists():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
+    copy_tracked(source, "copier.yml", "questions", "template", "tasks")
     answers = {
         "project_name": "handler-base",
         "gitea_url": OUTSIDE,
@@ -171,14 +162,14 @@ class Package:
             self.git("push", "-q", "origin", "HEAD:main")
         return self.git("rev-parse", "HEAD")
 
-    def start(self, path: Path | None = None, variables: Mapping[str, str] = {}, **how: object):
+    def start(self, path: Path | None = None, variables: Mapping[str, str] = {}, **how: Any) -> "subprocess.Popen[str]":
         """Start a run of HEAD; `Package.runner.finish` waits for it. `how` is `Runner.command`'s."""
         path = path or self.path
         secrets = how.pop("secrets", self.secrets)
         words = self.runner.command(path, self.forge.inside, self.repository, secrets, **how)
         return self.runner.start(words, path, variables)
 
-    def run(self, **how: object) -> Run:
+    def run(self, **how: Any) -> Run:
         """Run the workflow on HEAD and wait for its end."""
         return self.runner.finish(self.start(**how))
 

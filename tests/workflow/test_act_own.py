@@ -1,11 +1,9 @@
 """This repository's own workflow, run by the very release files that the template ships."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from act_package import GREEN, OWNER, ROOT, Package, clean_environment, patched_workflow, without_gates
+from act_package import GREEN, OWNER, ROOT, Package, copy_tracked, patched_workflow, tracked, without_gates
 from act_runner import Runner
 from loopback_gitea import Forge, Ntfy
 
@@ -14,14 +12,7 @@ from loopback_gitea import Forge, Ntfy
 def template(tmp_path: Path, forge: Forge, runner: Runner, ntfy: Ntfy) -> Package:
     """A clone of this repository as it stands, its first commit pushed."""
     path = tmp_path / "dev" / "python-package-template"
-    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(
-        words, cwd=ROOT, env=clean_environment(tmp_path / "home"), capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.split("\0"):
-        if name and (ROOT / name).exists():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, path / name)
+    copy_tracked(path)
     made = Package(path, forge, runner, ntfy)
     forge.add_repository(OWNER, path.name)
     made.git("init", "-q", "-b", "main")
@@ -67,9 +58,7 @@ def test_template_pull_request_tags_nothing(template: Package) -> None:
 
 def test_template_ships_what_it_uses() -> None:
     """There is one release program, one notify program and one setup action: those of the template."""
-    own = subprocess.run(
-        ["git", "ls-files", ".gitea"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
+    own = tracked(".gitea")
     assert own
     shipped = {path.name for path in (ROOT / "template/.gitea").rglob("*") if path.is_file()}
     assert not {Path(name).name for name in own} & shipped - {"ci.yaml"}

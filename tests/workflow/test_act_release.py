@@ -68,8 +68,8 @@ def test_first_release_and_again(package: Package) -> None:
     text = f"{message['title']}\n{message['message']}"
     assert message["topic"] == "ci"
     assert message["path"] == "/"
-    assert package.repository in text
-    assert "0.1.0" in text
+    assert package.repository in message["title"]
+    assert "0.1.0" in message["title"]
     assert package.forge.index_url("acme") in text, "how to install it"
     assert message["click"] == f"{package.forge.outside}/{package.repository}/actions/runs/17?by_index=1"
     assert message.get("priority", 3) <= 3
@@ -91,7 +91,7 @@ def test_commits_become_versions(package: Package) -> None:
     """fix, feat and major each take their step; docs alone release nothing and are green."""
     package.git("tag", "v0.3.9")
     package.git("push", "-q", "origin", "v0.3.9")
-    expected = []
+    expected, workflow = [], patched_workflow(package, without_gates)
     steps = {
         "fix: mend a handler": "0.3.10",
         "docs: tell of it": None,
@@ -101,7 +101,7 @@ def test_commits_become_versions(package: Package) -> None:
     for subject, version in steps.items():
         package.commit(subject)
         before = len(package.ntfy.received)
-        run = package.run()
+        run = package.run(workflow=workflow)
         assert run.jobs == GREEN, run
         expected += [version] if version else []
         assert sorted(set(package.tags()) - {"v0.3.9"}) == sorted(f"v{v}" for v in expected)
