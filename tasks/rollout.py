@@ -203,7 +203,8 @@ def main() -> int:
     parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help=f"at most so many at once ({AT_A_TIME})")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds for one repository ({LIMIT:g})")
     given = parser.parse_args()
-    server = os.environ.get("GITEA_URL") or os.environ.get("GITHUB_SERVER_URL", "")
+    # In a workflow, the address at which its runner reaches Gitea.
+    server = os.environ.get("GITHUB_SERVER_URL") or os.environ.get("GITEA_URL", "")
     token = os.environ.pop("ROLLOUT_TOKEN", "")
     if not server.startswith(("https://", "http://")):
         sys.exit("GITEA_URL is not set: give it Gitea's address, such as https://git.example.org.")

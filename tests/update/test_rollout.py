@@ -185,6 +185,12 @@ def test_what_is_missing_is_said(template: Template, town: Town, tmp_path: Path)
     assert (done.returncode, town.calls[-1][2]) == (0, BAD), "somebody was asked"
     assert "ROLLOUT_TOKEN is not set" in done.stdout
     assert "GITEA_URL is not set" in rollout(template, "ask", "git.example.org").stderr
+    inside = template.run(
+        *(sys.executable, template.path / "tasks/rollout.py", "status"),
+        *("--list", template.path.parent / f"{threading.get_ident()}-2.txt"),
+        **{"GITEA_URL": "http://outside.test", "GITHUB_SERVER_URL": town.inside, "ROLLOUT_TOKEN": BOT},
+    )
+    assert inside.returncode == 0, "in a workflow, the runner's own way to Gitea is the one to take"
     assert "'acme' is not owner/name" in rollout(template, "ask", town.inside, names=["acme"]).stderr
     clone = Template(tmp_path / "clone", template.env)
     template.git("clone", "--quiet", "--no-tags", template.path, clone.path)
