@@ -30,6 +30,7 @@ HOSTILE = {
     "markdown": "# *a* **b** _c_ [d](e) ![f](g) [h]: i ~~j~~ | k | http://example.org :tada: @l $m$",
     "heading": "## not a heading ##",
     "list": "1. one",
+    "list in brackets": "12) twelve",
     "bullet": "- [ ] x",
     "rule": "---",
     "quote": "> q",

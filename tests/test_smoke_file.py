@@ -23,6 +23,7 @@ MODULES = {
     "similar_name.py": "import kfp_server\n",
     "installed_broken_user.py": "import installed_broken\n",
     "installed_part_missing.py": "import installed_broken_too.part\n",
+    "installed_name_missing.py": "from installed_broken_too import gone\n",
     "part/__init__.py": "",
     "part/inner.py": "VALUE = 1\n",
     "part/broken.py": "raise RuntimeError('broken on import')\n",
@@ -57,6 +58,7 @@ FAILED = {
     "handler_base.similar_name": "No module named 'kfp_server'",
     "handler_base.installed_broken_user": "No module named 'what_it_needs'",
     "handler_base.installed_part_missing": "No module named 'installed_broken_too.part'",
+    "handler_base.installed_name_missing": "cannot import name 'gone'",
     "handler_base.part.broken": "RuntimeError: broken on import",
     "handler_base.folder.deeper.broken": "RuntimeError: broken on import",
 }

@@ -56,5 +56,7 @@ def test_quick_start(clone: Path, run: Run, tmp_path: Path, environment: dict[st
     assert "this is a trial" in said
     package = tmp_path / "handler-base"
     run("uv", "lock", "--check", cwd=package)
+    # Of a path that only holds here, the package could not be updated from within its own folder.
+    assert yaml.safe_load((package / ".copier-answers.yml").read_text())["_src_path"] == str(clone)
     assert run("git", "status", "--porcelain", cwd=clone).stdout == ""
     run("bash", "-euc", f"{TEST.strip()} --version", cwd=clone, env=bare)
