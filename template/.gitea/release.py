@@ -86,7 +86,7 @@ def git(*arguments: str, check: bool = True) -> str:
 
 def remote(*arguments: str) -> tuple[bool, str]:
     """Run git against origin with the job's token, which only the environment of that one process holds."""
-    env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     url, count = git("remote", "get-url", "origin"), int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     if SECRET["GITHUB_TOKEN"] and url.startswith("http"):
         login = base64.b64encode(f"x-access-token:{SECRET['GITHUB_TOKEN']}".encode()).decode()
