@@ -1,14 +1,17 @@
 """What stands in two places agrees, and what the pull request's text is made of."""
 
 import importlib.util
+import json
 import re
 import tomllib
 from types import ModuleType
 
 import pytest
 import yaml
+from record import RECORDED
 from versions import ROOT, Package
 
+RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
 SCRIPTS = ("tasks/pull_request.py", "tasks/rollout.py")
 
 
@@ -63,6 +66,17 @@ def test_what_is_run_is_what_ci_runs(workflows: dict[str, dict], program: Module
     steps = [step["run"] for job in ("lint", "test") for step in workflows["ci"]["jobs"][job]["steps"] if "run" in step]
     in_ci = [command for text in steps for command in re.findall(r"^uv run --no-sync [\w -]*\w", text)]
     assert in_ci == [f"uv run --no-sync {command}" for command in program.CHECKS]
+
+
+@pytest.mark.parametrize("version", RECORDS)
+def test_the_workflow_of_an_older_version_runs_the_newest_program(program: ModuleType, version: str) -> None:
+    """It is the old workflow that calls, with the words and the environment of its day."""
+    text = json.loads((RECORDED / f"{version}.json").read_text())["render/.gitea/workflows/template-update.yaml"]
+    words = re.findall(r'tasks/pull_request\.py" (\w+)', text)
+    assert words == ["look", "update", "open"]
+    assert set(words) <= set(program.STEPS)
+    assert {"TEMPLATE_TOKEN", "GITHUB_TOKEN", "INDEX_USER", "INDEX_TOKEN"} <= set(program.SECRETS)
+    assert all(name in text for name in ("ANSWERS:", "TEMPLATE_TOKEN:", "GITHUB_TOKEN:", "INDEX_TOKEN:"))
 
 
 def test_the_tokens_are_in_the_steps_that_talk_to_gitea(workflows: dict[str, dict]) -> None:
