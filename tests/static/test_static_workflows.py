@@ -243,6 +243,14 @@ def test_only_the_pinned_checkout_and_local_actions(
                 assert used == CHECKOUT, path.name
 
 
+def test_checkout_keeps_no_credentials(workflows: list[Path]) -> None:
+    """The job's token does not stay in .git/config, where each later step could read it."""
+    for path in workflows:
+        kept = [s["with"].get("persist-credentials", True) for s in steps(path) if s.get("uses") == CHECKOUT]
+        assert kept
+        assert not any(kept), path.name
+
+
 def test_bash_is_asked_for(workflows: list[Path], actions: list[Path]) -> None:
     """The default shell of Gitea's runner is not that of act."""
     for path in workflows:
