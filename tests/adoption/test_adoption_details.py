@@ -204,8 +204,9 @@ def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], temp
     """Blanks and what a pattern of file names would read in it."""
     repository = existing("untyped-code")
     awkward = Repository(repository.path.rename(repository.path.with_name("it's [1] *")), repository.environment)
-    said = adopt(awkward, template)
-    assert "git remote add origin https://git.daviestechlabs.io/daviestechlabs/it-s-1.git && " in said
+    done = awkward.copier("copy", "--trust", "--defaults", "-r", FIRST, str(template), str(awkward.path))
+    assert done.returncode == 0, done.stdout
+    assert "git remote add origin https://git.daviestechlabs.io/daviestechlabs/it-s-1.git && " in done.stdout
     assert pyproject(awkward)["project"]["name"] == "untyped"
     assert (awkward.path / "uv.lock").exists()
     assert not (awkward.path / "untyped/py.typed").exists()
