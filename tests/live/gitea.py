@@ -465,6 +465,8 @@ class Repo:
         """Push, and give the id of the commit that was pushed."""
         self.log_read = self.server.log.stat().st_size
         self.git("push", "-q", "origin", refspec)
+        # The server takes in what was pushed behind the answer: until then a new repository is empty for its API.
+        wait_for("the push to arrive", lambda: not self.server.api("GET", f"repos/{self.path}")["empty"])
         return self.git("rev-parse", refspec.partition(":")[0]).strip()
 
     def release(self, message: str) -> Run:
