@@ -1,7 +1,6 @@
 """What a person reads at the end: what was added, changed and kept, and what is left to do, each with its command."""
 
 import difflib
-import json
 import re
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from files import Files
 from merge import Merged, merge
 from pattern import RUFF_FILES
 from project import Project, array, normalise
+from toml_lines import write
 from tools import Lint, git, uv
 
 WORKFLOWS = ("ci.yaml", "template-update.yaml")
@@ -32,16 +32,12 @@ class Report:
     def merged(self, merged: Merged) -> None:
         """List what became of the keys of pyproject.toml."""
         for note in merged.added:
-            self.added.append(f"pyproject.toml: {note['path']} = {json.dumps(note['value'], ensure_ascii=False)}")
+            self.added.append(f"pyproject.toml: {note['path']} = {write(note['value'])}")
         for note in merged.updated:
-            old, new = (json.dumps(note[side], ensure_ascii=False) for side in ("ours", "theirs"))
-            self.changed.append(f"pyproject.toml: {note['path']} = {new}, was {old}")
+            self.changed.append(f"pyproject.toml: {note['path']} = {write(note['theirs'])}, was {write(note['ours'])}")
         self.changed += [f"pyproject.toml: {note['path']} is gone" for note in merged.removed]
         for note in merged.kept:
-            ours, theirs = (
-                "none" if note[side] is None else json.dumps(note[side], ensure_ascii=False)
-                for side in ("ours", "theirs")
-            )
+            ours, theirs = write(note["ours"]), write(note["theirs"])  # "none" for what is not there
             self.kept.append(f"pyproject.toml: {note['path']} is {ours}, the pattern has {theirs}")
 
     def show(self, title: str) -> None:

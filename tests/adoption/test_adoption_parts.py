@@ -13,8 +13,9 @@ from rendering import Render
 
 sys.path.insert(0, str(ROOT / "tasks"))
 
-from closing import last_release
+from closing import Report, last_release
 from files import Files
+from merge import merge
 from pattern import line_length, pattern
 from project import Project, Refused, packages, requirements
 
@@ -192,3 +193,19 @@ def test_line_length(toml: str, files: dict[str, str], length: int | None, tmp_p
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert line_length(tmp_path, Project(toml, tomllib.loads(toml), [], "")) == length
+
+
+def test_the_report_has_values_as_pyproject_would() -> None:
+    """What was added, changed, dropped and kept can be read, and pasted, as TOML."""
+    ours = "since = 2026-01-01\nold = 'a'\ngone = 1\nboth = 1.5\n"
+    base = "old = 'a'\ngone = 1\nboth = 1\nmissing = true\n"
+    theirs = "since = 2026-02-02\nold = 'ä\"'\nboth = 2\nmissing = false\n[[index]]\nname = 'gitea'\nexplicit = true\n"
+    report = Report()
+    report.merged(merge(ours, base, theirs))
+    assert report.added == ['pyproject.toml: index = [{ name = "gitea", explicit = true }]']
+    assert report.changed == ['pyproject.toml: old = "ä\\"", was "a"', "pyproject.toml: gone is gone"]
+    assert report.kept == [
+        "pyproject.toml: since is 2026-01-01, the pattern has 2026-02-02",
+        "pyproject.toml: both is 1.5, the pattern has 2",
+        "pyproject.toml: missing is none, the pattern has false",
+    ]
