@@ -1,7 +1,3 @@
-# /// script
-# requires-python = ">=3.11"
-# dependencies = []
-# ///
 """Merge a pattern into somebody's pyproject.toml by keys, three-way.
 
 `ours` is the user's file, `base` the pattern that it was last merged with (empty for a first time), `theirs` the
@@ -13,14 +9,11 @@ parser and refuses unless it says exactly what was planned and no comment is gon
 """
 
 import copy
-import json
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from toml_lines import MISSING, Editor, Elements, KeyPath, comments, dotted, leaves, plain, read, shape
@@ -224,26 +217,3 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
         raise MergeError(f"{names[0]} is written in a way that cannot be merged safely. Change these by hand: {todo}.")
     report.text = mark + text
     return report
-
-
-def main(arguments: list[str]) -> int:
-    """Print the merge of three files as JSON; 1 and one sentence on standard error when there is none."""
-    if len(arguments) != 3:
-        print("Usage: merge.py OURS BASE THEIRS", file=sys.stderr)
-        return 2
-    texts = []
-    try:
-        for name in arguments:
-            texts.append(Path(name).read_bytes().decode())
-        print(json.dumps(asdict(merge(*texts, names=tuple(arguments))), default=str))
-    except (MergeError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except UnicodeDecodeError as error:
-        print(f"{name} is not UTF-8 at byte {error.start}. Save it as UTF-8 and run this again.", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

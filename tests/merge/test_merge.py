@@ -1,9 +1,7 @@
 """The rules of the merge, one example each, and whole files byte for byte."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import asdict
+from datetime import date
 from textwrap import dedent
 
 import merge as module
@@ -539,53 +537,40 @@ def test_strings_that_look_like_toml() -> None:
     )
 
 
-# The command.
+# What comes of it.
 
 
-def run(folder: Path, *texts: bytes) -> subprocess.CompletedProcess[str]:
-    """Run the command on three files."""
-    names = ["pyproject.toml", "base.toml", "theirs.toml"]
-    for name, text in zip(names, texts, strict=False):
-        (folder / name).write_bytes(text)
-    command = [sys.executable, module.__file__, *names[: len(texts)]]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
-
-
-def test_command(tmp_path: Path) -> None:
-    """It prints the text and the report as JSON and writes no file."""
-    done = run(tmp_path, b"a = 1\r\nb = 2026-01-01 # c\r\n", b"", b"a = 2\nb = 2026-01-02\nz = '\xc3\xa4'\n")
-    assert json.loads(done.stdout) == {
+def test_report() -> None:
+    """The report has the values as Python has them, in the order of the pattern."""
+    theirs = "a = 2\nb = 2026-01-02\nz = 'ä'\n"
+    found = merge("a = 1\r\nb = 2026-01-01 # c\r\n", "", theirs)
+    assert asdict(found) == {
         "text": "a = 1\r\nb = 2026-01-01 # c\r\nz = 'ä'\r\n",
         "added": [{"path": "z", "value": "ä"}],
         "removed": [],
         "updated": [],
-        "kept": [{"path": "a", "ours": 1, "theirs": 2}, {"path": "b", "ours": "2026-01-01", "theirs": "2026-01-02"}],
+        "kept": [
+            {"path": "a", "ours": 1, "theirs": 2},
+            {"path": "b", "ours": date(2026, 1, 1), "theirs": date(2026, 1, 2)},
+        ],
     }
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "pyproject.toml").read_bytes() == b"a = 1\r\nb = 2026-01-01 # c\r\n"
 
 
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        ((b"a = 1\nb = = 2\n", b"", b""), ["pyproject.toml is not valid TOML", "line 2, column 5", "Correct it"]),
-        ((b"a = 1\nb = [", b"", b""), ["pyproject.toml is not valid TOML", "line 2, column 6"]),
-        ((b"", b"", b"a\n"), ["theirs.toml is not valid TOML", "line 1, column 2"]),
-        ((b"a = '\xff'", b"", b""), ["pyproject.toml is not UTF-8 at byte 5"]),
+        (("a = 1\nb = = 2\n", "", ""), ["pyproject.toml is not valid TOML", "line 2, column 5", "Correct it"]),
+        (("a = 1\nb = [", "", ""), ["pyproject.toml is not valid TOML", "line 2, column 6"]),
+        (("", "b\n", ""), ["the old pattern is not valid TOML", "line 1, column 2"]),
+        (("", "", "a\n"), ["the pattern is not valid TOML", "line 1, column 2"]),
     ],
 )
-def test_command_with_bad_files(tmp_path: Path, texts: tuple[bytes, ...], words: list[str]) -> None:
-    """A clear sentence on standard error, nothing else."""
-    done = run(tmp_path, *texts)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert all(word in done.stderr for word in words), done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_command_without_files(tmp_path: Path) -> None:
-    """A wrong call says how to call it."""
-    done = run(tmp_path, b"", b"")
-    assert (done.returncode, done.stderr) == (2, "Usage: merge.py OURS BASE THEIRS\n")
+def test_invalid_texts(texts: tuple[str, str, str], words: list[str]) -> None:
+    """One clear sentence, with the text's name and the place in it."""
+    with pytest.raises(MergeError) as refused:
+        merge(*texts, names=("pyproject.toml", "the old pattern", "the pattern"))
+    assert all(word in str(refused.value) for word in words)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_wrong_outcome_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
