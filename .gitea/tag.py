@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / ".gite
 import release
 
 release.STEPS["build"] = [release.version]  # what a lost race goes back to
+release.fetch()
 release.version()
 release.lock()
 release.output(version=release.reserved(), name=release.project()[0])

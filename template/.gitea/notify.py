@@ -7,7 +7,7 @@ be had. The template owns this file.
 import json
 import os
 import re
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 SHAPES = {"version": r"\d+\.\d+\.\d+", "name": r"[a-z0-9-]+", "unfinished": r"\d+\.\d+\.\d+( \d+\.\d+\.\d+)*"}
 
@@ -46,18 +46,24 @@ def compose(env):
     }
 
 
+class Stay(HTTPRedirectHandler):
+    """Follow no redirect: the message would be lost on the way, and the token told to whoever is there."""
+
+    def redirect_request(self, *_):  # type: ignore
+        """Give no other address, so that the redirect is an error."""
+
+
 def main():
     # type: () -> None
     """Send the message; what goes wrong is a warning in the log."""
     if not os.environ.get("NTFY_URL"):
-        print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
-        return
+        return print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
     headers = {"Content-Type": "application/json"}
     if os.environ.get("NTFY_TOKEN"):
         headers["Authorization"] = f"Bearer {os.environ['NTFY_TOKEN']}"
     try:
         body = json.dumps(compose(dict(os.environ))).encode()
-        with urlopen(Request(os.environ["NTFY_URL"], body, headers), timeout=10):
+        with build_opener(Stay).open(Request(os.environ["NTFY_URL"], body, headers), timeout=10):
             print("notify: told ntfy.")
     except Exception as error:
         print(f"notify: warning, ntfy was not told: {error!r}. See NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")

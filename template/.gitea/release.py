@@ -202,11 +202,18 @@ def whole(names: list[str], version: str) -> bool:
     return {"whl", ".gz"} <= set(kinds)
 
 
+def fetch() -> None:
+    """Bring tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
+    refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/main:refs/remotes/origin/main")
+    need(remote("fetch", "--quiet", "origin", *refs)[0], "origin does not answer: run this job again.")
+
+
 def preflight() -> None:
     """See that this commit can be released and that the registry takes uploads; reserve nothing."""
     for name in ("REGISTRY_USER", "REGISTRY_TOKEN"):
         need(SECRET[name], f"the secret {name} is not set: add it under Settings → Actions → Secrets.")
     need(git("rev-parse", "--is-shallow-repository") != "true", "the checkout is shallow: give it fetch-depth: 0.")
+    fetch()
     project()
     owner = REGISTRY.rpartition("/api/packages/")[2].removesuffix("/pypi")
     form = '--release\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--release--\r\n'
@@ -230,8 +237,9 @@ def preflight() -> None:
         older = {version: commit for version, commit in older.items() if version < last}
     if cut_off:
         output(unfinished=" ".join(cut_off))
-        names = ", v".join(cut_off)
-        print(f"release: no files in the registry for v{names}: run the publish job of each tag's commit again.")
+        print(
+            f"release: no files in the registry for v{', v'.join(cut_off)}: run the publish job of each tag's commit again."
+        )
 
 
 def version() -> None:
@@ -240,12 +248,12 @@ def version() -> None:
     head, known = git("rev-parse", "HEAD"), tags()
     mine = next((version for version, commit in known.items() if commit == head), None)
     if mine is None:
-        later = git("rev-list", "--ancestry-path", "HEAD..refs/remotes/origin/main", check=False).split()
+        later = git("rev-list", "--ancestry-path", "HEAD..refs/remotes/origin/main", "--", check=False).split()
         if not set(later).isdisjoint(known.values()):
             done("nothing to release: a newer version on main holds this commit.")
         last = reachable(known)
         since = f"{tag_of(last)}..HEAD" if last else "HEAD"
-        bump = max(map(level, git("log", "-z", "--format=%B", since).split("\0")))
+        bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
         if bump == NOTHING:
             done(f"nothing to release: no major:, feat: or fix: in {since}.")
         mine = bumped(max(project()[1], last or ()), bump)
@@ -294,8 +302,7 @@ def lock() -> None:
     for _ in range(10):
         tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
         pushed, text = remote("push", "origin", f"{head}:refs/tags/{tag}")
-        refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/main:refs/remotes/origin/main")
-        need(pushed or remote("fetch", "--quiet", "origin", *refs)[0], "origin does not answer: run this job again.")
+        _ = pushed or fetch()
         taken = next((commit for version, commit in tags().items() if tag_of(version) == tag), "")
         if pushed or taken == head:  # its answer may have been lost
             return

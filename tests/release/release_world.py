@@ -267,11 +267,13 @@ class World:
         """Give a job's checkout: all branches and tags, the commit on main."""
         path = self.folder / f"job-{next(self.numbers)}"
         self.work.git("clone", "-q", "--no-checkout", str(self.origin.path), str(path))
-        Repository(path, self.environment).git("checkout", "-q", "-B", "main", commit)
+        job = Repository(path, self.environment)
+        job.git("update-ref", "refs/remotes/origin/main", commit)  # so actions/checkout leaves it, even on old commits
+        job.git("checkout", "-q", "-B", "main", commit)
         return path
 
-    def run(self, job: Job, path: Path | None = None) -> Job:
-        """Run the steps of a publish job, as far as they are green."""
+    def run(self, job: Job, path: Path | None = None, before: Callable[[str], object] = len) -> Job:
+        """Run the steps of a publish job, as far as they are green; `before` is called with each step's name."""
         path = path or self.checkout(job.commit)
         kind = job.fault.partition(":")[0]
         front = Front(self.registry, job.fault if kind in ("down", "dropped", "unanswered", "killed") else "")
@@ -292,9 +294,14 @@ class World:
         # The steps in their order, from the very file that runs; what each gets is the workflow's business.
         source = (path / ".gitea/release.py").read_text()
         steps = re.findall(r'^    "(\w+)": \[', source, re.MULTILINE)
-        given = {"preflight": registry, "upload": registry, "tag": {"GITHUB_TOKEN": JOB_TOKEN}}
+        given = {
+            "preflight": registry | {"GITHUB_TOKEN": JOB_TOKEN},
+            "upload": registry,
+            "tag": {"GITHUB_TOKEN": JOB_TOKEN},
+        }
         try:
             for step in steps:
+                before(step)
                 words = [sys.executable, str(DRIVE), ".gitea/release.py", step]
                 with subprocess.Popen(
                     words,

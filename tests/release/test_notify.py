@@ -47,6 +47,14 @@ class Ntfy(http.server.ThreadingHTTPServer):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 ntfy.got.append((dict(self.headers), json.loads(body)))
                 self.send_response(ntfy.status)
+                if 300 <= ntfy.status < 400:
+                    self.send_header("Location", f"{ntfy.url}/login")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                """Take a redirect for a message, as a page to log in would."""
+                ntfy.got.append((dict(self.headers), {}))
+                self.send_response(200)
                 self.end_headers()
 
         super().__init__(("127.0.0.1", 0), Handler)
@@ -189,7 +197,7 @@ def test_no_ntfy() -> None:
     assert "NTFY_URL" in sent("")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500])
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 413, 429, 500])
 def test_refused(ntfy: Ntfy, status: int) -> None:
     """A warning that names what to look at."""
     ntfy.status = status
