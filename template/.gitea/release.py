@@ -198,13 +198,12 @@ def missing() -> list[Path]:
 def whole(names: list[str], version: str) -> bool:
     """Say whether these files have one wheel and one sdist of a version, however the backend spells their names."""
     start = f"{project()[0]}-{version.replace('.', '-')}-"
-    kinds = [name[-3:] for name in names if re.sub(r"[-_.]+", "-", name).lower().startswith(start)]
-    return {"whl", ".gz"} <= set(kinds)
+    return {"whl", ".gz"} <= {n[-3:] for n in names if re.sub(r"[-_.]+", "-", n).lower().startswith(start)}
 
 
 def fetch() -> None:
     """Bring tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
-    refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/main:refs/remotes/origin/main")
+    refs = "+refs/tags/*:refs/tags/* +refs/heads/main:refs/remotes/origin/main".split()
     need(remote("fetch", "--quiet", "origin", *refs)[0], "origin does not answer: run this job again.")
 
 
