@@ -164,8 +164,8 @@ def level(message: str) -> int:
 
 def bumped(version: Version, bump: int) -> Version:
     """Give the next version."""
-    major, minor, patch = version
-    return {MAJOR: (major + 1, 0, 0), MINOR: (major, minor + 1, 0), PATCH: (major, minor, patch + 1)}[bump]
+    a, b, c = version
+    return {MAJOR: (a + 1, 0, 0), MINOR: (a, b + 1, 0), PATCH: (a, b, c + 1)}[bump]
 
 
 def reserved() -> str:
@@ -180,8 +180,7 @@ def files() -> dict[Path, str]:
 
 def listed() -> dict[str, str]:
     """Give the files that the index lists, with their sha256; a link's host, the one for people, does not count."""
-    page = f"{REGISTRY}/simple/{project()[0]}/"
-    status, text = http(page)
+    status, text = http(page := f"{REGISTRY}/simple/{project()[0]}/")
     need(status in (200, 404), f"no index at {page} ({status or text}): see that Gitea is up, then run this job again.")
     return dict(re.findall(r'[/"]([^/"#]+)#sha256=([0-9a-f]{64})"', text))
 
@@ -326,9 +325,9 @@ def upload() -> None:
 
 def verify() -> None:
     """See that the index lists both files with the bytes that were built, and hand on what was released."""
-    number, name, absent = reserved(), project()[0], missing()
+    absent = missing()
     need(not absent, f"the registry did not take {absent and absent[0].name}: see above why, and run this job again.")
-    output(version=number, name=name)
+    output(version=(number := reserved()), name=(name := project()[0]))
     print(f"release: {name} {number} is in the registry")
 
 
