@@ -235,9 +235,8 @@ def preflight() -> None:
         older = {version: commit for version, commit in older.items() if version < last}
     if cut_off:
         output(unfinished=" ".join(cut_off))
-        print(
-            f"release: no files in the registry for v{', v'.join(cut_off)}: run the publish job of each tag's commit again."
-        )
+        names = ", v".join(cut_off)
+        print(f"release: no files in the registry for v{names}: run the publish job of each tag's commit again.")
 
 
 def version() -> None:
