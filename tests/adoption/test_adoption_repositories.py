@@ -59,7 +59,7 @@ def release(clone: Repository, forge: Forge) -> None:
     steps = {"preflight": PUBLISHER, "build": None, "tag": None, "upload": PUBLISHER}
     for step, login in steps.items():
         given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
-        given |= {"GITHUB_TOKEN": JOB_TOKEN} if step == "tag" else {}
+        given |= {"GITHUB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
         where = {"REGISTRY_URL": f"{forge.inside}/api/packages/{OWNER}/pypi", "RUNNER_TEMP": str(clone.path.parent)}
         clone.need("uv", "run", ".gitea/release.py", step, **given, **where)
 
