@@ -143,7 +143,10 @@ def test_credentials(witnessed: Witnessed) -> None:
         ("publish", "Upload"): {"step", "uv run", "uvx upload"},
     }
     # The version is built again in this step, after the race was lost: without the token.
-    assert job_token == {("publish", "Tag"): {"step", "uv run", "git push origin", "git fetch"}}
+    assert job_token == {
+        ("publish", "Preflight"): {"step", "uv run", "git fetch"},
+        ("publish", "Tag"): {"step", "uv run", "git push origin", "git fetch"},
+    }
     assert set(witnessed.holders(READER[1])) == {(job, "Sync") for job in ("lint", "test", "publish")}
     assert set(witnessed.holders(NTFY_TOKEN)) == {("notify", "Message")}
 
