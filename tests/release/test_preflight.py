@@ -68,6 +68,7 @@ def gitea() -> Iterator[Recorded]:
 
 def preflight(repository: Repository, url: str, **changes: str) -> tuple[int, str, str]:
     """Run the step; give its exit code, its log and what it hands on."""
+    repository.git("config", "remote.origin.url", ".")
     output = repository.path.parent / "output"
     output.write_text("")
     given = {"REGISTRY_URL": url, "REGISTRY_USER": USER, "REGISTRY_TOKEN": TOKEN, "GITHUB_OUTPUT": str(output)}
