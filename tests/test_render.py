@@ -149,7 +149,7 @@ def content_lines(path: Path) -> int:
     text, documented = path.read_text(encoding="utf-8"), set()
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
                 documented |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     told = [line.strip() for number, line in enumerate(text.splitlines(), 1) if number not in documented]
     return sum(1 for line in told if line and (path.suffix == ".md" or not line.startswith("#")))

@@ -17,7 +17,7 @@ def compose(env):
     """Give the message for what the workflow put into the environment."""
     needs = json.loads(env.get("NEEDS") or "{}")
     # A skipped publish job is missing on older Giteas, and on newer ones hands on the raw text of its expressions.
-    results = {job: needs.get(job, {}).get("result") or "skipped" for job in ("lint", "test", "publish")}
+    results = {**dict.fromkeys(("lint", "test", "publish"), "skipped"), **{job: needs[job]["result"] for job in needs}}
     given = needs.get("publish", {}).get("outputs") or {}
     found = {key: given[key] for key, shape in SHAPES.items() if re.fullmatch(shape, given.get(key) or "", re.ASCII)}
     released = results["publish"] == "success" and "version" in found and "name" in found
@@ -35,7 +35,7 @@ def compose(env):
     if released and env.get("INDEX_URL"):
         lines.append("uv add {name}=={version} --index gitea={}".format(env.get("INDEX_URL", ""), **found))
     if "unfinished" in found:
-        lines.append("no files yet: {unfinished}. Run the publish job of each tag's commit again.".format(**found))
+        lines.append(f"no files: {found['unfinished']}. Unless deleted, run the publish job of the tag's commit again.")
     return {
         "topic": env.get("NTFY_TOPIC", ""),
         "title": f"{repository}: {title}",
@@ -57,10 +57,10 @@ def main():
     # type: () -> None
     """Send the message; what goes wrong is a warning in the log."""
     if not os.environ.get("NTFY_URL"):
-        return print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
-    headers = {"Content-Type": "application/json"}
-    if os.environ.get("NTFY_TOKEN"):
-        headers["Authorization"] = f"Bearer {os.environ['NTFY_TOKEN']}"
+        print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
+        return
+    token = os.environ.get("NTFY_TOKEN")
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
         body = json.dumps(compose(dict(os.environ))).encode()
         with build_opener(Stay).open(Request(os.environ["NTFY_URL"], body, headers), timeout=10):

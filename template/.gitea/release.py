@@ -100,9 +100,8 @@ def http(url: str, form: str | None = None) -> tuple[int, str]:
     """Get a page or post a form, again where that fails, following no redirect; give the status (0: none) and text."""
     address = urlsplit(url)
     login = base64.b64encode(f"{SECRET['REGISTRY_USER']}:{SECRET['REGISTRY_TOKEN']}".encode()).decode()
-    headers = {"Authorization": f"Basic {login}"}
-    if form:  # Gitea answers 500 to a form without a part
-        headers["Content-Type"] = "multipart/form-data; boundary=release"
+    kind = {"Content-Type": "multipart/form-data; boundary=release"} if form else {}  # Gitea: 500 where no part comes
+    headers = {"Authorization": f"Basic {login}", **kind}
     for pause in (*PAUSES, 0):
         try:
             server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
@@ -126,7 +125,7 @@ def project() -> tuple[str, Version, bool]:
     if "version" in table.get("dynamic", ()):
         backend = " ".join(config.get("build-system", {}).get("requires", ())).replace("_", "-")
         advice = 'write version = "0.0.0" under [project] instead of naming it in dynamic.'
-        need(re.search("setuptools-scm|hatch-vcs", backend), f"the version comes from a file, not from git: {advice}")
+        need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
         return name, (0, 0, 0), True
     found = STATED.fullmatch(table.get("version", "").strip())
     need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
@@ -164,8 +163,8 @@ def level(message: str) -> int:
 
 def bumped(version: Version, bump: int) -> Version:
     """Give the next version."""
-    a, b, c = version
-    return {MAJOR: (a + 1, 0, 0), MINOR: (a, b + 1, 0), PATCH: (a, b, c + 1)}[bump]
+    major, minor, patch = version
+    return {MAJOR: (major + 1, 0, 0), MINOR: (major, minor + 1, 0), PATCH: (major, minor, patch + 1)}[bump]
 
 
 def reserved() -> str:
@@ -180,7 +179,8 @@ def files() -> dict[Path, str]:
 
 def listed() -> dict[str, str]:
     """Give the files that the index lists, with their sha256; a link's host, the one for people, does not count."""
-    status, text = http(page := f"{REGISTRY}/simple/{project()[0]}/")
+    page = f"{REGISTRY}/simple/{project()[0]}/"
+    status, text = http(page)
     need(status in (200, 404), f"no index at {page} ({status or text}): see that Gitea is up, then run this job again.")
     return dict(re.findall(r'[/"]([^/"#]+)#sha256=([0-9a-f]{64})"', text))
 
@@ -188,7 +188,7 @@ def listed() -> dict[str, str]:
 def missing() -> list[Path]:
     """Give the built files that the index does not list; one that it lists with other bytes ends the job."""
     known = listed()
-    advice = f"delete {reserved()} on the package's page in Gitea, and run this job again."
+    advice = f"if both files of {reserved()} are there, leave it; else delete it in Gitea, and run this job again."
     for path, digest in files().items():
         need(known.get(path.name, digest) == digest, f"the registry has another {path.name} than this build: {advice}")
     return [path for path in files() if path.name not in known]
@@ -197,13 +197,13 @@ def missing() -> list[Path]:
 def whole(names: list[str], version: str) -> bool:
     """Say whether these files have one wheel and one sdist of a version, however the backend spells their names."""
     start = f"{project()[0]}-{version.replace('.', '-')}-"
-    return {"whl", ".gz"} <= {n[-3:] for n in names if re.sub(r"[-_.]+", "-", n).lower().startswith(start)}
+    return {"whl", ".gz"} <= {name[-3:] for name in names if re.sub(r"[-_.]+", "-", name).lower().startswith(start)}
 
 
 def fetch() -> None:
     """Bring tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
-    refs = "+refs/tags/*:refs/tags/* +refs/heads/main:refs/remotes/origin/main".split()
-    need(remote("fetch", "--quiet", "origin", *refs)[0], "origin does not answer: run this job again.")
+    answered = remote("fetch", "--quiet", "--tags", "--force", "origin", "main")[0]
+    need(answered, "origin does not answer: run this job again.")
 
 
 def preflight() -> None:
@@ -219,9 +219,8 @@ def preflight() -> None:
     need(status, f"no answer from {REGISTRY} ({text}): see that Gitea is up at this address, then run this job again.")
     advice = f"give the token the scope write:package and its account a team of {owner} with Packages: write."
     need("reqPackageAccess" not in text, f"Gitea knows REGISTRY_TOKEN, but it may not publish for {owner}: {advice}")
-    advice = "put a token with the scope write:package into it, and its account into REGISTRY_USER."
-    need(status != 401, f"Gitea does not know what is in REGISTRY_TOKEN: {advice}")
-    need(status != 403, f"the registry refuses REGISTRY_TOKEN, or its quota is used up: {advice}")
+    need(status != 401, "Gitea does not know REGISTRY_TOKEN: put a token with the scope write:package into it.")
+    need(status != 403, f"the registry refuses REGISTRY_TOKEN, or the quota of {owner} is used up: see which in Gitea.")
     need(status != 404, f"{REGISTRY}: no such owner, or packages are switched off: correct one of them.")
     # An upload without a file: 400 means that one with a file would have been taken.
     need(status == 400, f"{REGISTRY} answered {status}, not 400: see that this is Gitea's address.")
@@ -236,7 +235,7 @@ def preflight() -> None:
     if cut_off:
         output(unfinished=" ".join(cut_off))
         names = ", v".join(cut_off)
-        print(f"release: no files in the registry for v{names}: run the publish job of each tag's commit again.")
+        print(f"release: no files for v{names}: unless deleted, run the publish job of the tag's commit again.")
 
 
 def version() -> None:
@@ -256,7 +255,7 @@ def version() -> None:
         mine = bumped(max(project()[1], last or ()), bump)
         while mine in known:  # on another branch
             mine = bumped(mine, bump)
-    STATE.mkdir(parents=True)
+    SMOKE.mkdir(parents=True)
     NUMBER.write_text(tag_of(mine)[1:])
     print(f"release: version {NUMBER.read_text()} of commit {head}", flush=True)
 
@@ -286,7 +285,6 @@ def check() -> None:
     """Test the wheel as users get it: away from the sources, with what uv.lock names beside it and nothing else."""
     reserved()
     need(run(*TWINE, "check", *files())[0], f"twine finds the package's description broken: {MEND}")
-    SMOKE.mkdir()
     need((TREE / "tests/test_smoke.py").exists(), "tests/test_smoke.py, which tests the wheel, is gone: bring it back.")
     shutil.copy(TREE / "tests/test_smoke.py", SMOKE)
     python = Path(".venv/bin/python").absolute()
@@ -298,14 +296,14 @@ def lock() -> None:
     """Reserve the version by pushing its tag; where another run was faster, look again."""
     for _ in range(10):
         tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
-        pushed, text = remote("push", "origin", f"{head}:refs/tags/{tag}")
-        _ = pushed or fetch()
-        taken = next((commit for version, commit in tags().items() if tag_of(version) == tag), "")
-        if pushed or taken == head:  # its answer may have been lost
+        _, text = remote("push", "origin", f"{head}:refs/tags/{tag}")
+        fetch()
+        taken = git("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
+        if taken == head:  # what origin has counts, not its answer, which may have been lost
             return
         advice = f"take the rule for {tag} away under Settings → Tags of the repository, and run this job again."
-        need(taken or not re.search("protected|hook declined", text), f"Gitea protects the tag {tag}: {advice}")
-        need(taken, f"the job's token may not push {tag}: give the job `contents: write`, and run it again.")
+        need(taken or "is protected" not in text, f"Gitea protects the tag {tag}: {advice}")
+        need(taken, f"origin took no {tag}, see above: run this job again (after a 403, give it `contents: write`).")
         print(f"release: another run took {tag}, looking again", flush=True)
         for step in STEPS["build"]:
             step()
@@ -324,16 +322,16 @@ def upload() -> None:
 
 def verify() -> None:
     """See that the index lists both files with the bytes that were built, and hand on what was released."""
-    absent = missing()
+    number, name, absent = reserved(), project()[0], missing()
     need(not absent, f"the registry did not take {absent and absent[0].name}: see above why, and run this job again.")
-    output(version=(number := reserved()), name=(name := project()[0]))
+    output(version=number, name=name)
     print(f"release: {name} {number} is in the registry")
 
 
 def link() -> None:
     """Show the package on its repository's page; Gitea can from 1.24 on, and a refusal is no failure."""
     server, _, owner = REGISTRY.removesuffix("/pypi").partition("/api/packages/")
-    repository = os.environ.get("GITHUB_REPOSITORY", "").rpartition("/")[2]
+    repository = Path(os.environ.get("GITHUB_REPOSITORY", "")).name
     page = f"{server}/api/v1/packages/{owner}/pypi/{project()[0]}/-/link/{repository}"
     if owner and (status := http(page, "")[0]) not in (201, 400):  # 400: it is linked already
         print(f"release: Gitea did not link the package to its repository ({status}); you can, on the package's page.")

@@ -1,8 +1,8 @@
 """Run one step of a release.py as the workflow does, with a fault at a boundary of its own STEPS.
 
-`drive.py RELEASE_PY STEP`; FAULT is `kill:before:NAME`, `kill:after:NAME` or `lost:push`. BUILT names a folder that
-keeps what `build` made for a commit and a version, so that hundreds of trials build each of them once, and leaves out
-the smoke test, which other tests are about.
+`drive.py RELEASE_PY STEP`; FAULT is `kill:before:NAME`, `kill:after:NAME`, `lost:push` or `failed:push`. BUILT names a
+folder that keeps what `build` made for a commit and a version, so that hundreds of trials build each of them once, and
+leaves out the smoke test, which other tests are about.
 """
 
 import functools
@@ -66,10 +66,14 @@ def main(path: str, name: str) -> None:
     remote = release.remote
 
     def lossy(*arguments: str) -> tuple[bool, str]:
-        answer = remote(*arguments)
-        return (False, "the remote end hung up") if arguments[0] == "push" else answer
+        if arguments[0] != "push":
+            return remote(*arguments)
+        if fault == "lost:push":
+            remote(*arguments)
+        print("    error: RPC failed; HTTP 502", flush=True)
+        return False, "error: RPC failed; HTTP 502"
 
-    if fault == "lost:push":
+    if fault in ("lost:push", "failed:push"):
         release.remote = lossy
     for steps in release.STEPS.values():
         steps[:] = map(wrapped, steps)

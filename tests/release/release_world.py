@@ -287,7 +287,7 @@ class World:
             "GITHUB_REPOSITORY": "acme/handler-base",
             "REGISTRY_URL": front.url,
             **({"BUILT": str(self.built)} if self.built else {}),
-            **({"FAULT": job.fault} if kind in ("kill", "lost") else {}),
+            **({"FAULT": job.fault} if kind in ("kill", "lost", "failed") else {}),
             **({"REFUSED": "1"} if kind == "refused" else {}),
         }
         registry = {"REGISTRY_USER": USER, "REGISTRY_TOKEN": "wrong" if kind == "password" else TOKEN}

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -149,7 +150,16 @@ def test_no_job_ran() -> None:
 def test_unfinished() -> None:
     """A version without files is named in every message until it has them."""
     text = composed(needs("success", "success", "failure", unfinished="1.2.3 1.2.2"))["message"]
-    assert "no files yet: 1.2.3 1.2.2. Run the publish job of each tag's commit again." in text
+    assert "no files: 1.2.3 1.2.2. Unless deleted, run the publish job of the tag's commit again." in text
+
+
+def test_a_job_of_this_repository_alone() -> None:
+    """Whatever else the workflow waits for is told, too."""
+    jobs = json.loads(needs("success", "success", "success", version="1.2.3", name="template"))
+    message = composed(json.dumps(jobs | {"rollout": {"result": "failure", "outputs": {}}}))
+    assert message["title"].endswith(": rollout: failure")
+    assert message["priority"] == 4
+    assert "publish: success, rollout: failure" in message["message"]
 
 
 @pytest.mark.parametrize("value", ["1.2", "1.2.3; rm", "v1.2.3", "\u0661.2.3", "1.2.3\n", RAW, ""])
@@ -211,6 +221,12 @@ def test_refused(ntfy: Ntfy, status: int) -> None:
 def test_unreachable(url: str) -> None:
     """A warning."""
     assert "warning" in sent(url)
+
+
+def test_no_answer() -> None:
+    """A server that takes the connection and says nothing is given up on: the log ends with a warning."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "warning" in sent(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("handed", ["{", "[]", '{"publish": null}', '{"publish": {"outputs": {"version": 3}}}'])

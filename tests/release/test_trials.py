@@ -23,6 +23,7 @@ FAULTS = [
     "killed:1",
     "killed:2",
     "lost:push",
+    "failed:push",
     "password",
     "refused",
 ]

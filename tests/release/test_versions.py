@@ -311,6 +311,24 @@ def test_commit_without_a_message(history: Repository) -> None:
     assert found(history)[0] == "0.0.1"
 
 
+def test_a_file_called_as_git_calls_the_commit(history: Repository) -> None:
+    """Git would ask which of the two is meant."""
+    history.commit("feat: a", HEAD="")
+    assert found(history)[0] == "0.1.0"
+
+
+def test_a_near_tag_is_found_without_looking_at_all(history: Repository, tmp_path: Path) -> None:
+    """What a release costs does not grow with history, while its last tag is near."""
+    history.commit("feat: a")
+    history.git("tag", "v0.1.0")
+    history.commit("fix: b")
+    history.environment = {**history.environment, "GIT_TRACE": str(tmp_path / "trace")}
+    assert found(history)[0] == "0.1.1"
+    trace = (tmp_path / "trace").read_text()
+    assert "v0.1.0..HEAD" in trace
+    assert "--merged" not in trace
+
+
 def test_another_encoding(history: Repository) -> None:
     """A commit that says that it is not UTF-8."""
     history.git("config", "i18n.commitEncoding", "ISO-8859-1")

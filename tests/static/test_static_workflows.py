@@ -284,6 +284,12 @@ def test_notify_waits_for_all(package: Path) -> None:
     assert set(found["publish"]["needs"]) == {"lint", "test"}
 
 
+def test_own_notify_waits_for_all() -> None:
+    """Every job of this repository's own workflow is told."""
+    found = jobs(ROOT / ".gitea/workflows/ci.yaml")
+    assert {*found["notify"]["needs"], "notify"} == set(found)
+
+
 def test_publish_is_guarded_by_the_job(package: Path) -> None:
     """The guard is the `if` of the job: a filter of the trigger lets pull requests pass."""
     condition = jobs(package / ".gitea/workflows/ci.yaml")["publish"]["if"]

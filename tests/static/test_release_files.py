@@ -1,0 +1,42 @@
+"""What the release files promise to whoever reads them: few lines, types, nothing to install."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from act_package import ROOT
+
+FILES = [ROOT / "template/.gitea" / name for name in ("release.py", "notify.py")]
+
+
+def code_lines(path: Path) -> int:
+    """Count the lines of code: without blank lines, comments and docstrings."""
+    text = path.read_text()
+    told = {number for number, line in enumerate(text.splitlines(), 1) if line.strip() and line.strip()[0] != "#"}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            told -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return len(told)
+
+
+def test_they_are_short() -> None:
+    """Thirty people read them."""
+    assert sum(map(code_lines, FILES)) <= 300
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_they_need_the_standard_library_alone(path: Path) -> None:
+    """They run where nothing but Python is."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_the_release_program_is_typed() -> None:
+    """Every function says what it takes and gives. (notify.py has its types in comments, which old Pythons skip.)"""
+    words = ["ruff", "check", "--isolated", "--select", "ANN", str(FILES[0])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
