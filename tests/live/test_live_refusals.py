@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Make
 from .gitea import ADMIN, Owner, Repo
-from .scenarios import complete, tail, text, told
+from .scenarios import complete, released, tail, text, told, unreleased
 
 Obstacle = Callable[[Repo], AbstractContextManager[None]]
 
@@ -94,3 +94,18 @@ def test_the_log_says_what_is_in_the_way_and_a_rerun_heals(make: Make, owner: Ow
     assert healed.jobs["publish"] == healed.jobs["notify"] == "success", tail(repo, healed)
     assert repo.tags() == {"v0.1.0": red.head}
     complete(repo, "0.1.0")
+
+
+def test_a_red_run_of_an_older_commit_is_run_again(make: Make, owner: Owner) -> None:
+    """A newer release holds its commit: old code never becomes the newest version, and the run ends green."""
+    repo = make(owner)
+    with wrong_token(repo):
+        red = repo.release("feat: a wish")
+    assert red.jobs["publish"] == "failure"
+    done = repo.release("fix: meanwhile")
+    released(repo, done, "0.1.0")
+    tags, files = repo.tags(), owner.files(repo.name)
+    again = repo.again(red)
+    assert set(again.jobs.values()) == {"success"}
+    assert "a newer version on main holds this commit" in repo.log(again, "publish")
+    unreleased(repo, again, tags, files)

@@ -131,6 +131,20 @@ def test_registry_goes_down_after_the_lock(package: Package) -> None:
     assert package.released() == ["0.1.0", "0.1.1"]
 
 
+def test_red_run_of_an_older_commit_is_run_again(package: Package) -> None:
+    """A newer release holds that commit: old code never becomes the newest version."""
+    first = package.git("rev-parse", "HEAD")
+    run = release(package, secrets=package.secrets | {"REGISTRY_TOKEN": "expired"})
+    assert run.jobs == RED, run
+    second = package.commit("fix: meanwhile")
+    assert release(package).jobs == GREEN
+    run = release(package, path=package.clone_at(first))
+    assert run.jobs == GREEN, run
+    assert "a newer version on main holds this commit" in run.log("publish")
+    assert package.tags() == {"v0.1.0": second}
+    assert package.released() == ["0.1.0"]
+
+
 @pytest.mark.parametrize("secret", ["REGISTRY_USER", "REGISTRY_TOKEN"])
 def test_secret_missing(package: Package, secret: str) -> None:
     """A secret that is not set is named in the last lines of the job that failed."""

@@ -26,7 +26,8 @@ def own_workflow(template: Package) -> Path:
 
     def change(workflow: dict) -> None:
         without_gates(workflow)
-        workflow["jobs"].pop("rollout", None)
+        del workflow["jobs"]["rollout"]
+        workflow["jobs"]["notify"]["needs"].remove("rollout")
         workflow["env"]["NTFY_URL"] = template.ntfy.url
 
     return patched_workflow(template, change)
