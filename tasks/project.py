@@ -149,7 +149,6 @@ KEPT_IN_SETUP = {
     "Classifier": "classifiers",
     "Home-page": "urls",
     "Project-URL": "urls",
-    "Description-Content-Type": "readme",
 }
 
 
@@ -186,6 +185,8 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
 def project_table(metadata: email.message.Message, entry_points: list[str]) -> str:
     """Write a [project] table from the metadata of a wheel (core metadata specification)."""
     dynamic = {KEPT_IN_SETUP[key] for key in metadata if key in KEPT_IN_SETUP}
+    if str(metadata.get_payload()).strip():  # the long description, of whatever type
+        dynamic.add("readme")
     kinds = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
     dynamic |= {kinds.get(section, "entry-points") for section in entry_points}
     extras: dict[str, list[str]] = {str(name): [] for name in metadata.get_all("Provides-Extra", [])}

@@ -164,7 +164,7 @@ def test_metadata_of_setup_py_stays(existing: Callable[..., Repository], templat
     project = pyproject(repository)["project"]
     assert project["dependencies"] == ["packaging>=23", "colorama; sys_platform == 'win32'"]
     assert project["optional-dependencies"]["plugins"] == ["pluggy>=1.5"]
-    assert project["dynamic"] == ["authors", "scripts"]
+    assert project["dynamic"] == ["authors", "readme", "scripts"]
     assert project["version"] == "1.8.2"
 
 

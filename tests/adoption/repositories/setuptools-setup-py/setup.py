@@ -4,6 +4,7 @@ setup(
     name="Greeter_Tools",
     version='1.8.2',
     description="Greets people",
+    long_description=open("README.rst").read(),
     author="Ops", author_email="ops@example.org",
     packages=find_packages(exclude=["tests"]),
     package_data={"greeter_tools": ["templates/*.txt"]},
