@@ -156,11 +156,14 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
     """Write the [project] table of a repository whose metadata is in setup.py or setup.cfg, and name its modules.
 
     The wheel knows: it is built from a copy of the folder, so that nothing is left in the repository.
-    What `uv add` and the release must be able to change becomes static; the rest stays in setup.py, as `dynamic`.
+    What `uv add` and the release must be able to change becomes static; the rest stays where it is, as `dynamic`.
     """
+    script = "setup.py" if (folder / "setup.py").exists() else "setup.cfg"
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, "copy")
         shutil.copytree(folder, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv", "venv", "build", "dist"))
+        if not any((copy / name).exists() for name in ("setup.py", "pyproject.toml")):
+            (copy / "pyproject.toml").write_text(SETUPTOOLS)  # uv builds nothing without either
         built = subprocess.run(
             [uv, "build", "--quiet", "--wheel", "--out-dir", f"{temporary}/dist", str(copy)],
             check=False,
@@ -169,7 +172,7 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
         )
         if built.returncode != 0:
             tail = "\n".join(built.stderr.strip().splitlines()[-5:])
-            raise Refused(f"{tail}\nsetup.py does not build a wheel (above). Mend it, then run the same command again.")
+            raise Refused(f"{tail}\n{script} does not build a wheel (above). Mend it, then run the same command again.")
         with zipfile.ZipFile(next(Path(temporary, "dist").glob("*.whl"))) as wheel:
             names = wheel.namelist()
             information = next(name.split("/")[0] for name in names if name.endswith(".dist-info/METADATA"))
@@ -179,11 +182,11 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
                 points.read_string(wheel.read(f"{information}/entry_points.txt").decode())
     tops = {name.split("/")[0] for name in names if not name.startswith(information) and ".data/" not in name}
     modules = sorted(name.removesuffix(".py") for name in tops if name.removesuffix(".py").isidentifier())
-    return project_table(metadata, points.sections()), modules
+    return project_table(metadata, points.sections(), script), modules
 
 
-def project_table(metadata: email.message.Message, entry_points: list[str]) -> str:
-    """Write a [project] table from the metadata of a wheel (core metadata specification)."""
+def project_table(metadata: email.message.Message, entry_points: list[str], script: str) -> str:
+    """Write a [project] table from the metadata of a wheel (core metadata specification) that script made."""
     dynamic = {KEPT_IN_SETUP[key] for key in metadata if key in KEPT_IN_SETUP}
     if str(metadata.get_payload()).strip():  # the long description, of whatever type
         dynamic.add("readme")
@@ -208,7 +211,7 @@ def project_table(metadata: email.message.Message, entry_points: list[str]) -> s
         lines.append(f"requires-python = {quoted(str(metadata['Requires-Python']))}")
     lines.append(f"dependencies = {array(plain)}")
     if dynamic:
-        lines.append(f"# setup.py still says these.\ndynamic = {array(sorted(dynamic))}")
+        lines.append(f"# {script} still says these.\ndynamic = {array(sorted(dynamic))}")
     if extras:
         lines += ["", "[project.optional-dependencies]"]
         lines += [

@@ -31,6 +31,7 @@ class Situation:
 SITUATIONS = {
     "hatchling-flat": Situation("handler-base", "handler_base", "0.5.0"),
     "setuptools-setup-py": Situation("greeter-tools", "greeter_tools", "1.9.0"),
+    "setuptools-setup-cfg": Situation("cfg-only", "cfg_only", "1.3.0"),
     "setuptools-pyproject": Situation("greeter", "greeter", "3.2.0"),
     "flit": Situation("flitted", "flitted", "0.8.0"),
     "requirements-only": Situation("pipeline", "pipeline", "0.1.0", repository="pipeline"),

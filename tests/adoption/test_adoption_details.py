@@ -161,11 +161,22 @@ def test_metadata_of_setup_py_stays(existing: Callable[..., Repository], templat
     """What uv and the release must read becomes static; the rest setup.py goes on saying."""
     repository = existing("setuptools-setup-py")
     adopt(repository, template)
+    assert "# setup.py still says these.\n" in (repository.path / "pyproject.toml").read_text()
     project = pyproject(repository)["project"]
     assert project["dependencies"] == ["packaging>=23", "colorama; sys_platform == 'win32'"]
     assert project["optional-dependencies"]["plugins"] == ["pluggy>=1.5"]
     assert project["dynamic"] == ["authors", "readme", "scripts"]
     assert project["version"] == "1.8.2"
+
+
+def test_metadata_of_setup_cfg_alone_stays(existing: Callable[..., Repository], template: Path) -> None:
+    """The same without a setup.py, which the comment then does not name."""
+    repository = existing("setuptools-setup-cfg")
+    adopt(repository, template)
+    assert "# setup.cfg still says these.\n" in (repository.path / "pyproject.toml").read_text()
+    project = pyproject(repository)["project"]
+    assert project["dynamic"] == ["authors", "classifiers", "readme", "scripts"]
+    assert project["version"] == "1.2.0"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

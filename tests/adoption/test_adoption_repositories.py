@@ -85,7 +85,8 @@ def test_adopted_repository_passes_its_gates(
     repository, situation = existing(name), SITUATIONS[name]
     before = repository.content()
     has_backend = "pyproject.toml" in before or "setup.py" in before
-    held = wheel(repository, "--wheel") if has_backend else {n: b for n, b in before.items() if n[:9] == "pipeline/"}
+    code = {n: b for n, b in before.items() if n.startswith(f"{situation.modules}/")}
+    held = wheel(repository, "--wheel") if has_backend else code
     bare = forge.add_repository(OWNER, repository.path.name)
     repository.git("remote", "add", "origin", str(bare))
 

@@ -1,0 +1,7 @@
+"""Tests of cfg_only."""
+
+from cfg_only import greeting
+
+
+def test_greeting():
+    assert greeting("Ada") == "Hello, Ada"
