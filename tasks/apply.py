@@ -28,7 +28,7 @@ import yaml
 from closing import Report, beside, left_to_do, undoing
 from files import Files
 from merge import MergeError, merge
-from pattern import RUFF_FILES, pattern
+from pattern import RUFF_FILES, passed_over, pattern
 from project import Project, Refused, array, normalise, read
 from tools import UV, git, lint, lock, owned
 
@@ -194,7 +194,7 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
         for entry in project.requirements
         if " @ " in entry
     ]
-    report.kept += beside(root)
+    report.kept += passed_over(root, project) + beside(root)
     report.left = left_to_do(files, project, linted, answers)
     if files.made or files.changed:
         report.undo = undoing(files, dirty)

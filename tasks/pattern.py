@@ -5,13 +5,18 @@ settings hold; to lay the pattern's over them would change what is built or whic
 """
 
 import configparser
+import os
 import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from project import Project, Refused, array, distribution
 
 RUFF_FILES = ("ruff.toml", ".ruff.toml")
+SMOKE_TEST = "tests/test_smoke.py"
+PYTEST_SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 
 
 class Blocks:
@@ -76,7 +81,7 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
         seed(blocks, project, development)
     if project.backend and (adopting or project.backend != "hatchling.build"):
         blocks.drop("build-system", "tool.hatch")
-    if adopting and ("pytest" in project.tools or has_tests(root)):
+    if adopting and (pytest_settings(root, project) is not None or has_tests(root)):
         blocks.drop("tool.pytest")
     if any((root / name).exists() for name in RUFF_FILES):
         blocks.drop("tool.ruff")
@@ -106,17 +111,43 @@ def seed(blocks: Blocks, project: Project, development: list[str]) -> None:
 
 def has_tests(root: Path) -> bool:
     """Say whether there are tests, which the pattern's pytest settings might pass over."""
-    return any(root.glob("tests/**/test_*.py")) or any(root.glob("test_*.py")) or (root / "pytest.ini").exists()
+    for _, folders, names in os.walk(root):
+        folders[:] = {name for name in folders if name[0] != "."} - {"venv", "env", "build", "dist", "node_modules"}
+        if any(re.fullmatch(r"(test_.*|.*_test|conftest)\.py", name) for name in names):
+            return True
+    return False
+
+
+def ini(path: Path) -> configparser.RawConfigParser:
+    """Read an ini file; one that is not there, or is none, says nothing."""
+    settings = configparser.RawConfigParser(strict=False)
+    try:
+        settings.read(path, "utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return configparser.RawConfigParser()
+    return settings
+
+
+def pytest_settings(root: Path, project: Project) -> dict[str, Any] | None:
+    """Give pytest's settings, from wherever the repository has them; None where it has none."""
+    if "pytest" in project.tools:
+        return {**project.tools["pytest"], **project.tools["pytest"].get("ini_options", {})}
+    found = ((ini(root / name), section) for name, section in PYTEST_SECTIONS.items())
+    return next((dict(settings[section]) for settings, section in found if section in settings), None)
+
+
+def passed_over(root: Path, project: Project) -> list[str]:
+    """Say it where the user's settings of pytest leave out the template's test."""
+    paths = (pytest_settings(root, project) or {}).get("testpaths", [])
+    paths = paths.split() if isinstance(paths, str) else paths
+    if not paths or any(fnmatch(name, path.strip("./")) for path in paths for name in ("", "tests", SMOKE_TEST)):
+        return []
+    return [f"pytest's testpaths {' '.join(paths)}, which leave out {SMOKE_TEST}: add it, so that CI runs it"]
 
 
 def line_length(root: Path, project: Project) -> int | None:
     """Give the line length that the code was written for, as black or flake8 were told it."""
     found = project.tools.get("black", {}).get("line-length")
     for name in (".flake8", "setup.cfg", "tox.ini"):
-        settings = configparser.RawConfigParser(strict=False)
-        try:
-            settings.read(root / name, "utf-8")
-            found = found or settings.get("flake8", "max-line-length", fallback=None)
-        except (configparser.Error, UnicodeDecodeError):
-            continue
+        found = found or ini(root / name).get("flake8", "max-line-length", fallback=None)
     return int(found) if found and re.fullmatch(r"[1-9][0-9]{1,2}", str(found)) and int(found) <= 320 else None

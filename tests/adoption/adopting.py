@@ -49,6 +49,7 @@ SITUATIONS = {
     "workflows-others": Situation("deployed", "deployed", "0.3.0"),
     "workflows-ci": Situation("checked", "checked", "0.3.0"),
     "uv-lock": Situation("locked", "locked", "0.3.0", locked=True),
+    "tests-elsewhere": Situation("elsewhere", "elsewhere", "0.3.0"),
     "smoke-test": Situation("smoked", "smoked", "0.3.0"),
     "version-tags": Situation("tagged", "tagged", "1.3.0", tags=("v1.1.0", "v1.2.0", "nightly")),
     "version-no-tags": Situation("stated", "stated", "2.4.0"),

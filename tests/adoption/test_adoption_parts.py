@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tasks"))
 from closing import Report, last_release
 from files import Files
 from merge import merge
-from pattern import line_length, pattern
+from pattern import line_length, passed_over, pattern
 from project import Project, Refused, packages, requirements
 
 LINES = {
@@ -150,12 +150,52 @@ def merged_in(tmp_path: Path, render: Render, toml: str, adopting: bool = True) 
 TABLE = '[project]\nname = "one"\nversion = "1.0"\n'
 
 
-def test_pattern_for_an_existing_package(tmp_path: Path, render: Render) -> None:
+@pytest.mark.parametrize(
+    ("toml", "file", "text"),
+    [
+        ("[tool.pytest.ini_options]\n", "README.md", ""),
+        ("", "one/tests/test_a.py", ""),
+        ("", "tests/unit/a_test.py", ""),
+        ("", "test/conftest.py", ""),
+        ("", ".pytest.ini", "[pytest]\n"),
+        ("", "tox.ini", "[tox]\n[pytest]\nmarkers =\n    slow: 100% slow\n"),
+        ("", "setup.cfg", "[tool:pytest]\naddopts = -q\n"),
+    ],
+)
+def test_pattern_for_an_existing_package(toml: str, file: str, text: str, tmp_path: Path, render: Render) -> None:
     """Nothing that would change what is built or tested."""
-    found = merged_in(tmp_path, render, f"{TABLE}[tool.pytest.ini_options]\n")
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    found = merged_in(tmp_path, render, f"{TABLE}{toml}")
     assert set(found) == {"project", "tool"}
     assert set(found["project"]) == {"requires-python", "optional-dependencies"}
     assert set(found["tool"]) == {"ruff", "uv"}
+
+
+@pytest.mark.parametrize("file", ["venv/lib/test_a.py", ".tox/conftest.py", "one/latest.py", "tox.ini"])
+def test_pattern_has_pytest_s_settings_where_there_are_no_tests(file: str, tmp_path: Path, render: Render) -> None:
+    """Those of other people's code, and of tox, are none of this package."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("[tox]\n")
+    assert "pytest" in merged_in(tmp_path, render, TABLE)["tool"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "tox", "said"),
+    [
+        ("", "", False),
+        ("[tool.pytest.ini_options]\ntestpaths = ['test', 'tests']", "", False),
+        ("[tool.pytest.ini_options]\ntestpaths = ['.']", "", False),
+        ("[tool.pytest.ini_options]\ntestpaths = './tests/'", "", False),
+        ("[tool.pytest]\ntestpaths = ['test']", "", True),
+        ("", "[pytest]\ntestpaths = tests/unit test", True),
+    ],
+)
+def test_settings_that_leave_out_the_smoke_test(toml: str, tox: str, said: bool, tmp_path: Path) -> None:
+    """The owner is told, as the settings are theirs."""
+    (tmp_path / "tox.ini").write_text(tox)
+    notes = passed_over(tmp_path, Project(toml, tomllib.loads(toml), [], ""))
+    assert any("leave out tests/test_smoke.py: add it" in note for note in notes) == said
 
 
 def test_pattern_keeps_off_what_is_dynamic_or_set_elsewhere(tmp_path: Path, render: Render) -> None:

@@ -117,7 +117,7 @@ def test_adopted_repository_passes_its_gates(
     clone.need("uv", "run", "--no-sync", "ruff", "format", "--check")
     tests = clone.need("uv", "run", "--no-sync", "pytest", "-vv")
     assert "test_smoke.py::test_imports" in tests
-    own = [n for n in before if re.fullmatch(r"tests/test_\w+\.py", n)]
+    own = [n for n in before if re.fullmatch(r"(.*/)?(test_\w+|\w+_test)\.py", n)]
     for file in own:
         assert f"{file if file != 'tests/test_smoke.py' else 'tests/test_smoke_before.py'}::" in tests
     holds = wheel(clone)
