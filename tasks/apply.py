@@ -170,8 +170,10 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
             files.write(aside, old.read_bytes())
             report.kept.append(f"{aside}: your {name}. Move what you need of it, then delete it")
         files.write(name, content)
+    module = answers["module_name"]
+    coded = project.modules or (root / module).exists()  # nothing is written beside code of the user's
     for name in files_of(new):
-        code = project.modules and name.startswith(f"{answers['module_name']}/")
+        code = coded and name.startswith(f"{module}/")
         readme = name == "README.md" and any(root.glob("[Rr][Ee][Aa][Dd][Mm][Ee]*"))
         seed = not owned(name) and name not in ("pyproject.toml", answers_file)
         if seed and not code and not readme and not (root / name).exists():

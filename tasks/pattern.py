@@ -78,7 +78,7 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
             lacking = [entry for entry in development if distribution(entry) not in names]
             blocks.put("project.optional-dependencies", "dev", lacking)
     else:
-        seed(blocks, project, development)
+        seed(blocks, project, development, root)
     if project.backend and (adopting or project.backend != "hatchling.build"):
         blocks.drop("build-system", "tool.hatch")
     if adopting and (pytest_settings(root, project) is not None or has_tests(root)):
@@ -94,11 +94,12 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
     return blocks.text
 
 
-def seed(blocks: Blocks, project: Project, development: list[str]) -> None:
+def seed(blocks: Blocks, project: Project, development: list[str], root: Path) -> None:
     """Put what the repository has into the pattern that becomes its first [project] table."""
     wheel = "tool.hatch.build.targets.wheel"
     if project.modules:
-        blocks.put(wheel, "packages", [f"{project.source}/{name}".lstrip("/") for name in project.modules])
+        names = [f"{project.source}/{name}".lstrip("/") for name in project.modules]
+        blocks.put(wheel, "packages", [name if (root / name).is_dir() else f"{name}.py" for name in names])
     if project.requirements:
         blocks.put("project", "dependencies", project.requirements)
     if project.development:

@@ -10,6 +10,7 @@ import tempfile
 import tomllib
 import zipfile
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ NOT_PACKAGES = set(
     "tests test docs doc documentation examples example benchmarks benchmark scripts script tools tasks bin build dist "
     "ci requirements site notebooks notebook data venv env node_modules".split()
 )
+# Names that `import` finds elsewhere, so that the smoke test would not see these packages.
+RESERVED = set((Path(__file__).parents[1] / "questions/reserved_modules.txt").read_text("utf-8").split())
 DEVELOPMENT = ("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt", "requirements-test.txt")
 
 
@@ -112,28 +115,42 @@ def read(folder: Path, uv: str) -> Project:
 def packages(folder: Path, toml: dict[str, Any]) -> tuple[list[str], str]:
     """Name the import packages of a repository, and the folder they are in ("src" or "")."""
     tool = toml.get("tool", {})
+    setup = tool.get("setuptools", {})
     named: list[str] = []
+    find: dict[str, Any] = {}
     if wheel := tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {}):
-        named = [Path(entry).name for entry in wheel.get("packages", wheel.get("only-include", []))]
+        named = [Path(entry).name.removesuffix(".py") for entry in wheel.get("packages", wheel.get("only-include", []))]
     elif module := tool.get("flit", {}).get("module", {}).get("name"):
         named = [module.split(".")[0]]
     elif module := tool.get("uv", {}).get("build-backend", {}).get("module-name"):
         named = [entry.split(".")[0] for entry in ([module] if isinstance(module, str) else module)]
-    elif (setup := tool.get("setuptools", {})) and isinstance(setup.get("packages", []), list):
+    elif isinstance(setup.get("packages"), dict):
+        find = setup["packages"].get("find", {})
+    elif setup:
         named = [entry.split(".")[0] for entry in [*setup.get("packages", []), *setup.get("py-modules", [])]]
-    source = "src" if (folder / "src").is_dir() else ""
+    source = "src" if next((folder / "src").rglob("*.py"), None) else ""
+    places = find.get("where", ["."] if find else [source])
     plain = normalise(toml.get("project", {}).get("name", folder.resolve().name)).replace("-", "_")
     found = [
         entry.name
-        for entry in sorted((folder / source).iterdir())
+        for place in places
+        for entry in sorted((folder / place).glob("*"))
         if entry.is_dir()
         and entry.name.isidentifier()
-        and (source or entry.name not in NOT_PACKAGES)
-        and next(entry.rglob("*.py"), None)
+        and (source or find or entry.name not in NOT_PACKAGES)
+        and any(fnmatch(entry.name, pattern.split(".")[0]) for pattern in find.get("include", ["*"]))
+        and not any(fnmatch(entry.name, pattern) for pattern in find.get("exclude", []))
+        and next(entry.rglob("__init__.py" if find.get("namespaces") is False else "*.py"), None)
     ]
-    if not named and (plain in found or not found) and tool.get("setuptools", {}).get("packages") is None:
+    found = but(found, NOT_PACKAGES if places == ["."] else set())
+    if not named and (plain in found or not found) and setup.get("packages") is None:
         named = [plain] if plain in found or (folder / source / f"{plain}.py").exists() else []
-    return list(dict.fromkeys(named or found)), source
+    return but(list(dict.fromkeys(named or found)), RESERVED), source
+
+
+def but(names: list[str], unwanted: set[str]) -> list[str]:
+    """Leave out the unwanted names, where others remain."""
+    return [name for name in names if name not in unwanted] or names
 
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
@@ -182,7 +199,7 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
                 points.read_string(wheel.read(f"{information}/entry_points.txt").decode())
     tops = {name.split("/")[0] for name in names if not name.startswith(information) and ".data/" not in name}
     modules = sorted(name.removesuffix(".py") for name in tops if name.removesuffix(".py").isidentifier())
-    return project_table(metadata, points.sections(), script), modules
+    return project_table(metadata, points.sections(), script), but(modules, NOT_PACKAGES | RESERVED)
 
 
 def project_table(metadata: email.message.Message, entry_points: list[str], script: str) -> str:

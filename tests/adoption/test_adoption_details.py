@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from adopting import FIRST, Repository, commands
+from adopting import FIRST, Repository, commands, wheel
 
 
 def adopt(repository: Repository, template: Path, *words: str) -> str:
@@ -22,6 +22,22 @@ def pyproject(repository: Repository) -> dict:
     """The repository's pyproject.toml."""
     return tomllib.loads((repository.path / "pyproject.toml").read_text())
 
+
+def answers(repository: Repository) -> dict:
+    """The answers that were written."""
+    return yaml.safe_load((repository.path / ".copier-answers.yml").read_text())
+
+
+FRONT_END = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "front-end"
+version = "1.0.0"
+requires-python = ">=3.11"
+"""
 
 HANDLER_BASE = """\
 --- a/pyproject.toml
@@ -177,6 +193,44 @@ def test_metadata_of_setup_cfg_alone_stays(existing: Callable[..., Repository], 
     project = pyproject(repository)["project"]
     assert project["dynamic"] == ["authors", "classifiers", "readme", "scripts"]
     assert project["version"] == "1.2.0"
+
+
+def test_tests_that_are_packaged_are_no_import_package(existing: Callable[..., Repository], template: Path) -> None:
+    """As `find_packages()` does where they have an __init__.py."""
+    repository = existing("setuptools-setup-py")
+    text = (repository.path / "setup.py").read_text()
+    repository.write("setup.py", text.replace('exclude=["tests"]', ""))
+    repository.write("tests/__init__.py", "")
+    adopt(repository, template)
+    assert answers(repository)["module_name"] == "greeter_tools"
+
+
+def test_a_single_module_is_what_is_built(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
+    """Where requirements.txt was all that said so."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "requirements.txt").write_text("packaging\n")
+    (files / "onefile.py").write_text("X = 1\n")
+    repository = existing("onefile", files=files)
+    adopt(repository, template)
+    assert set(wheel(repository)) == {"onefile.py"}
+    adopt(repository, template)
+    assert answers(repository)["module_name"] == "onefile"
+
+
+@pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
+def test_nothing_is_written_beside_code(
+    file: str, existing: Callable[..., Repository], template: Path, tmp_path: Path
+) -> None:
+    """Nor in a folder that has the package's name; another language's src/ is no layout of Python's."""
+    files = tmp_path / "files"
+    for name, text in (("pyproject.toml", FRONT_END), (f"front_end/{file}", ""), ("src/index.ts", "let x;\n")):
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_text(text)
+    repository = existing("front-end", files=files)
+    adopt(repository, template)
+    assert [path.name for path in (repository.path / "front_end").iterdir()] == [file]
+    assert answers(repository)["module_name"] == "front_end"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

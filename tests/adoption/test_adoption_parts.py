@@ -70,6 +70,9 @@ def test_a_missing_include_is_refused(tmp_path: Path) -> None:
         requirements(path, set())
 
 
+FIND = "[tool.setuptools.packages.find]\n"
+
+
 @pytest.mark.parametrize(
     ("toml", "files", "found"),
     [
@@ -83,6 +86,17 @@ def test_a_missing_include_is_refused(tmp_path: Path) -> None:
         ('[tool.hatch.build.targets.wheel]\npackages = ["src/a", "b"]', ["src/a/a.py", "b/b.py"], ["a", "b"]),
         ('[tool.uv.build-backend]\nmodule-name = "a"', ["z/z.py"], ["a"]),
         ("", ["not-a-name/a.py", "data/x.csv"], []),
+        ("", ["tests/test_a.py"], []),
+        ("", ["profile/a.py"], ["profile"]),
+        ('[tool.hatch.build.targets.wheel]\nonly-include = ["one.py"]', ["one.py"], ["one"]),
+        ('[project]\nname = "one"', ["one/a.py", "src/index.ts"], ["one"]),
+        (f'{FIND}include = ["one*"]', ["one/a.py", "deploy/b.py", "src/c.py"], ["one"]),
+        (f'{FIND}include = ["scripts.*"]', ["scripts/a.py", "one/b.py"], ["scripts"]),
+        (f'{FIND}where = ["lib", "gone"]', ["lib/one/a.py", "two/b.py"], ["one"]),
+        (f'{FIND}exclude = ["o*", "*.tests"]', ["one/a.py", "two/b.py", "tests/c.py"], ["two"]),
+        (f"{FIND}namespaces = false", ["one/__init__.py", "two/b.py"], ["one"]),
+        (FIND, ["src/one/a.py", "src/scripts/b.py", "two/c.py"], ["one", "scripts"]),
+        ('[tool.setuptools]\npackages = ["one", "tests", "profile"]', ["one/a.py", "tests/b.py"], ["one"]),
     ],
 )
 def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ BROKEN = {
         {"setup.py": "import nothing_of_this_name\n"},
         ["nothing_of_this_name", "setup.py does not build a wheel"],
     ),
+    "reserved": (
+        {"pyproject.toml": TABLE + '[tool.setuptools]\npackages = ["profile"]\n'},
+        ["'profile' is a keyword, or would hide a module", "an existing folder: rename it"],
+    ),
     "setup-cfg": (
         {"setup.cfg": "[metadata]\nname = small\nversion = file: gone.txt\n"},
         ["setup.cfg does not build a wheel", "Mend it"],
