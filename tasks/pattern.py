@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from project import Project, Refused, array, distribution
+from project import Project, Refused, array, distribution, normalise
 
 RUFF_FILES = ("ruff.toml", ".ruff.toml")
 SMOKE_TEST = "tests/test_smoke.py"
@@ -56,7 +56,15 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
         Refused: the pattern's extra cannot be added.
     """
     blocks = Blocks(text)
-    development = tomllib.loads(text)["project"]["optional-dependencies"]["dev"]
+    extra = tomllib.loads(text)["project"]["optional-dependencies"]["dev"]
+    elsewhere, synced = named(project)
+    # What the repository asks for in another place has its version there, which another here would contradict. And
+    # uv syncs the group `dev` along with the extra: what is there need not, and may not, be asked for twice.
+    development = [
+        name if name in elsewhere else entry for entry in extra if (name := distribution(entry)) not in synced
+    ]
+    if development != extra:
+        blocks.put("project.optional-dependencies", "dev", development)
     if project.table:
         dynamic = project.table.get("dynamic", [])
         if "optional-dependencies" in dynamic:
@@ -71,12 +79,6 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
             ]
             blocks.by_table["project"] = "\n".join(["[project]", *floor])
             blocks.by_table.pop("project.scripts", None)
-        # uv syncs the group `dev` along with the extra: what is there need not, and may not, be asked for twice.
-        group = project.toml.get("dependency-groups", {}).get("dev", [])
-        names = {distribution(entry) for entry in group if isinstance(entry, str)}
-        if names:
-            lacking = [entry for entry in development if distribution(entry) not in names]
-            blocks.put("project.optional-dependencies", "dev", lacking)
     else:
         seed(blocks, project, development, root)
     if project.backend and (adopting or project.backend != "hatchling.build"):
@@ -92,6 +94,25 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
     if adopting and (length := line_length(root, project)):
         blocks.put("tool.ruff", "line-length", length)
     return blocks.text
+
+
+def named(project: Project) -> tuple[set[str], set[str]]:
+    """Name the distributions asked for outside the extra `dev`, and those of the group that uv syncs along with it."""
+    uv = project.tools.get("uv", {})
+    groups = {normalise(name): entries for name, entries in project.toml.get("dependency-groups", {}).items()}
+    groups["dev"] = groups.get("dev", []) + uv.get("dev-dependencies", [])  # as uv does
+    extras = {name: value for name, value in project.table.get("optional-dependencies", {}).items() if name != "dev"}
+    lists = [project.table.get("dependencies", []), project.requirements, *extras.values(), *groups.values()]
+    default = uv.get("default-groups", ["dev"])
+    within = ["dev"] if default == "all" or "dev" in default else []
+    for name in within:  # grows by the groups that each includes
+        included = (normalise(entry["include-group"]) for entry in groups.get(name, []) if isinstance(entry, dict))
+        within += [other for other in included if other not in within]
+    elsewhere, synced = (
+        {distribution(entry) for entries in found for entry in entries if isinstance(entry, str)}
+        for found in (lists, [groups.get(name, []) for name in within])
+    )
+    return elsewhere, synced
 
 
 def seed(blocks: Blocks, project: Project, development: list[str], root: Path) -> None:

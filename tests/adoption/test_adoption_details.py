@@ -218,6 +218,15 @@ def test_a_single_module_is_what_is_built(existing: Callable[..., Repository], t
     assert answers(repository)["module_name"] == "onefile"
 
 
+def test_a_pin_of_ruff_elsewhere_holds(existing: Callable[..., Repository], template: Path) -> None:
+    """The extra has ruff without a version, which uv could not lock beside it."""
+    repository = existing("untyped-code")
+    text = (repository.path / "pyproject.toml").read_text()
+    repository.write("pyproject.toml", f'{text}\n[project.optional-dependencies]\nlint = ["ruff==0.17.5"]\n')
+    adopt(repository, template)
+    assert "ruff" in pyproject(repository)["project"]["optional-dependencies"]["dev"]
+
+
 @pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
 def test_nothing_is_written_beside_code(
     file: str, existing: Callable[..., Repository], template: Path, tmp_path: Path

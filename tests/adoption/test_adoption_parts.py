@@ -1,6 +1,7 @@
 """The parts of the adoption by themselves: reading requirements, packages and tags, writing files, the pattern."""
 
 import os
+import re
 import stat
 import sys
 import tomllib
@@ -219,6 +220,35 @@ def test_pattern_keeps_off_what_is_dynamic_or_set_elsewhere(tmp_path: Path, rend
     assert "lint" not in merged_in(tmp_path, render, f'{TABLE}[tool.ruff.lint]\nselect = ["ALL"]\n')["tool"]["ruff"]
     (tmp_path / ".ruff.toml").touch()
     assert "ruff" not in merged_in(tmp_path, render, TABLE)["tool"]
+
+
+LINT = '[project.optional-dependencies]\nlint = ["ruff==0.8.4"]\n'
+GROUPS = """\
+[dependency-groups]
+Dev = ["pytest", {include-group = "li-nt"}]
+Li_nt = [{include-group = "dev"}, "ruff==0.8.4"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("toml", "dev"),
+    [
+        ("", ["pytest", "ruff=="]),
+        ('[project.optional-dependencies]\ndev = ["ruff==0.8.4"]\n', ["pytest", "ruff=="]),
+        (LINT, ["pytest", "ruff"]),
+        (GROUPS, []),
+        (f"{GROUPS}[tool.uv]\ndefault-groups = 'all'\n", []),
+        (f"{GROUPS}[tool.uv]\ndefault-groups = ['li-nt']\n", ["pytest", "ruff"]),
+        ('[tool.uv]\ndev-dependencies = ["ruff==0.8.4"]\n', ["pytest"]),
+        ('[dependency-groups]\nlint = ["ruff==0.8.4"]\n', ["pytest", "ruff"]),
+    ],
+)
+def test_the_extra_does_not_contradict_what_is_asked_for_elsewhere(
+    toml: str, dev: list[str], tmp_path: Path, render: Render
+) -> None:
+    """And lacks only what uv syncs with it anyway. (The user's own extra is merged by names.)"""
+    found = merged_in(tmp_path, render, TABLE + toml)["project"]["optional-dependencies"]["dev"]
+    assert [re.sub("(pytest|ruff==).*", r"\1", entry) for entry in found] == dev
 
 
 def test_pattern_on_update_has_all_but_another_backend(tmp_path: Path, render: Render) -> None:
