@@ -3,6 +3,7 @@
 import configparser
 import email
 import email.message
+import os
 import re
 import shutil
 import subprocess
@@ -98,8 +99,9 @@ def read(folder: Path, uv: str) -> Project:
         )
     if (folder / "setup.py").exists() or (folder / "setup.cfg").exists():
         table, modules = from_setup(folder, uv)
-        system = "" if "build-system" in toml else SETUPTOOLS
-        new = system + table
+        from_git = "version" not in tomllib.loads(table)["project"]
+        system = SETUPTOOLS.replace('"]', '", "setuptools-scm>=8"]') if from_git else SETUPTOOLS
+        new = table if "build-system" in toml else system + table
         text = new + ("\n" + text.removeprefix("\ufeff") if text else "")
         source = "src" if any((folder / "src" / name).exists() for name in modules) else ""
         return Project(text, tomllib.loads(text), modules, source)
@@ -154,6 +156,7 @@ def but(names: list[str], unwanted: set[str]) -> list[str]:
 
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+PRETENDED = "0.0.0+from.git"  # what setuptools-scm is told, to see whether the version is its
 # Metadata that setup.py keeps giving once a [project] table is there, if the table says so.
 KEPT_IN_SETUP = {
     "Author": "authors",
@@ -183,6 +186,7 @@ def from_setup(folder: Path, uv: str) -> tuple[str, list[str]]:
             (copy / "pyproject.toml").write_text(SETUPTOOLS)  # uv builds nothing without either
         built = subprocess.run(
             [uv, "build", "--quiet", "--wheel", "--out-dir", f"{temporary}/dist", str(copy)],
+            env={**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": PRETENDED},
             check=False,
             capture_output=True,
             text=True,
@@ -221,7 +225,11 @@ def project_table(metadata: email.message.Message, entry_points: list[str], scri
         rest = re.sub(r"""\s*(and\s+)?extra == ['"][^'"]+['"]\s*$""", "", marker).strip()
         rest = rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest
         extras.setdefault(found[1], []).append(f"{requirement.strip()}; {rest}" if rest else requirement.strip())
-    lines = ["[project]", f"name = {quoted(str(metadata['Name']))}", f"version = {quoted(str(metadata['Version']))}"]
+    lines = ["[project]", f"name = {quoted(str(metadata['Name']))}"]
+    if metadata["Version"] == PRETENDED:
+        dynamic.add("version")
+    else:  # what a tool of its own made of a commit is the version before it
+        lines.append(f"version = {quoted(re.sub(r'([.]dev[0-9]+)?([+].*)?$', '', str(metadata['Version'])))}")
     if metadata["Summary"]:
         lines.append(f"description = {quoted(str(metadata['Summary']))}")
     if metadata["Requires-Python"]:

@@ -37,6 +37,7 @@ SITUATIONS = {
     "requirements-only": Situation("pipeline", "pipeline", "0.1.0", repository="pipeline"),
     "version-hatch-vcs": Situation("from-tags", "from_tags", "1.5.0", tags=("1.3.0", "1.4.0")),
     "version-setuptools-scm": Situation("scm-data", "scm_data", "0.4.0", tags=("v0.3.0",)),
+    "version-use-scm-version": Situation("scm-setup", "scm_setup", "1.5.0", tags=("v1.4.0",)),
     "version-attr": Situation("attributed", "attributed", "2.6.0"),
     "lint-ruff": Situation("ruffled", "ruffled", "1.1.0"),
     "lint-ruff-toml": Situation("ruff-tomled", "ruff_tomled", "0.3.0"),

@@ -227,6 +227,20 @@ def test_a_pin_of_ruff_elsewhere_holds(existing: Callable[..., Repository], temp
     assert "ruff" in pyproject(repository)["project"]["optional-dependencies"]["dev"]
 
 
+@pytest.mark.parametrize("pyproject_before", ["", '[build-system]\nrequires = ["setuptools", "setuptools_scm>=8"]\n'])
+def test_a_version_that_setup_py_has_from_git_stays_so(
+    pyproject_before: str, existing: Callable[..., Repository], template: Path
+) -> None:
+    """It would be that of a commit, for ever. The release tells setuptools-scm another one."""
+    repository = existing("version-use-scm-version")
+    repository.write("pyproject.toml" if pyproject_before else "notes.txt", pyproject_before)
+    repository.commit("fix: after the tag")
+    said = adopt(repository, template)
+    assert "version" in pyproject(repository)["project"]["dynamic"]
+    assert re.search("setuptools.scm>=8", str(pyproject(repository)["build-system"]["requires"]))
+    assert "git apply" not in said
+
+
 @pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
 def test_nothing_is_written_beside_code(
     file: str, existing: Callable[..., Repository], template: Path, tmp_path: Path

@@ -1,5 +1,6 @@
 """The parts of the adoption by themselves: reading requirements, packages and tags, writing files, the pattern."""
 
+import email
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ from closing import Report, last_release
 from files import Files
 from merge import merge
 from pattern import line_length, passed_over, pattern
-from project import Project, Refused, packages, requirements
+from project import Project, Refused, packages, project_table, requirements
 
 LINES = {
     "packaging": ["packaging"],
@@ -106,6 +107,16 @@ def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert packages(tmp_path, tomllib.loads(toml))[0] == found
+
+
+@pytest.mark.parametrize(
+    ("version", "written"),
+    [("1.4.0", "1.4.0"), ("1.4.1.dev1+g9e07c5c35.d20260101", "1.4.1"), ("1.4.0+3.gabc", "1.4.0"), ("2.0rc1", "2.0rc1")],
+)
+def test_the_version_of_a_wheel_becomes_static(version: str, written: str) -> None:
+    """Without what a tool says of the commit that it was made of."""
+    metadata = email.message_from_string(f"Name: one\nVersion: {version}\n\n")
+    assert tomllib.loads(project_table(metadata, [], "setup.py"))["project"]["version"] == written
 
 
 @pytest.mark.parametrize(

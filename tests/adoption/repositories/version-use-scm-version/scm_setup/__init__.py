@@ -1,0 +1,6 @@
+"""Greetings."""
+
+
+def greeting(name: str) -> str:
+    """Greet somebody."""
+    return f"Hello, {name}"
