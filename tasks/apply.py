@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 from closing import Report, beside, left_to_do, undoing
-from files import Files
+from files import Files, content
 from merge import MergeError, merge
 from pattern import RUFF_FILES, passed_over, pattern
 from project import Project, Refused, array, normalise, read
@@ -145,6 +145,24 @@ def refuse_strangers(root: Path, answers_file: str) -> None:
             )
 
 
+def earlier_render(template: Path, answers_file: str, root: Path, target: Path) -> dict[str, bytes]:
+    """Give what an earlier run wrote that is not committed yet, by name; nothing where there was none."""
+    if not (root / answers_file).exists():
+        return {}
+    stored = yaml.safe_load((root / answers_file).read_text("utf-8"))
+    try:
+        old = render(template, str(stored.get("_commit")), stored, answers_file, target)
+    except Refused:
+        return {}
+    return {name: (old / name).read_bytes() for name in files_of(old)}
+
+
+def aside(name: str) -> str:
+    """Name the place beside a template-owned file for the user's own file of that name."""
+    # A workflow of another suffix does not run; a test of another name goes on running.
+    return f"{name.removesuffix('.py')}_before.py" if name.endswith(".py") else f"{name}.before"
+
+
 def adopt(template: Path, answers_file: str, given: Answers, files: Files, folder: Path) -> Report:
     """Bring the repository onto the template; what is the user's stays.
 
@@ -160,16 +178,18 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     project = read(root, UV)
     answers = truth(project, given, None)
     new = render(template, "HEAD", answers, answers_file, folder / "new")
+    earlier = earlier_render(template, answers_file, root, folder / "old")
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
     report = merge_pyproject(files, project.text, "", theirs)
     for name in filter(owned, files_of(new)):
-        old, content = root / name, (new / name).read_bytes()
-        if old.exists() and old.read_bytes() != content:
-            # A workflow of another suffix does not run; a test of another name goes on running.
-            aside = f"{name.removesuffix('.py')}_before.py" if name.endswith(".py") else f"{name}.before"
-            files.write(aside, old.read_bytes())
-            report.kept.append(f"{aside}: your {name}. Move what you need of it, then delete it")
-        files.write(name, content)
+        old, text = content(root / name), (new / name).read_bytes()
+        if old not in (None, text, earlier.get(name)):
+            place = aside(name)
+            while content(root / place) not in (None, old):
+                place = aside(place)
+            files.write(place, old)
+            report.kept.append(f"{place}: your {name}. Move what you need of it, then delete it")
+        files.write(name, text)
     module = answers["module_name"]
     coded = project.modules or (root / module).exists()  # nothing is written beside code of the user's
     for name in files_of(new):

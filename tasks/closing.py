@@ -130,10 +130,10 @@ def undoing(files: Files, dirty: set[str]) -> str:
     """
     if git(files.root, "rev-parse", "--git-dir") is None:
         return f"# made: {' '.join(files.made)}\n# changed: {' '.join(files.changed)}"
-    clean = f"git clean {'-fdx' if ignored(files) else '-fd'} -- {quoted(files.made)}"
+    # Without a name it would take everything.
+    commands = [f"git clean {'-fdx' if ignored(files) else '-fd'} -- {quoted(files.made)}"] if files.made else []
     if not dirty:
-        return f"git restore . && {clean}"
-    commands = [clean]
+        return " && ".join(["git restore .", *commands])
     for name in files.changed:
         if name not in dirty:
             commands.append(f"git restore -- {shlex.quote(name)}")

@@ -72,6 +72,36 @@ def test_undo_on_a_dirty_tree(existing: Callable[..., Repository], template: Pat
     assert repository.status() == status
 
 
+def test_undo_of_a_second_run(existing: Callable[..., Repository], template: Path) -> None:
+    """Another answer, before the first run is committed: back to the first run, with the user's own workflow beside."""
+    repository = existing("workflows-ci")
+    mine = repository.content()[".gitea/workflows/ci.yaml"]
+    repository.write("notes/untracked.txt", "Mine.\n")
+    adopt(repository, template)
+    before, status = repository.content(), repository.status()
+    said = adopt(repository, template, "-d", "gitea_owner=ml")
+    after = repository.content()
+    assert set(after) == set(before), "the template's own file was set aside"
+    assert after[".gitea/workflows/ci.yaml"] != before[".gitea/workflows/ci.yaml"]
+    assert after[".gitea/workflows/ci.yaml.before"] == mine
+    repository.need("bash", "-euo", "pipefail", "-c", undo_commands(said))
+    assert repository.content() == before
+    assert repository.status() == status
+
+
+def test_a_file_set_aside_stays(existing: Callable[..., Repository], template: Path) -> None:
+    """One that is edited after it was set aside takes no place but a free one."""
+    repository = existing("workflows-ci")
+    adopt(repository, template)
+    mine = repository.content()[".gitea/workflows/ci.yaml.before"]
+    repository.write(".gitea/workflows/ci.yaml", "on: mine\n")
+    said = adopt(repository, template)
+    after = repository.content()
+    assert after[".gitea/workflows/ci.yaml.before"] == mine
+    assert after[".gitea/workflows/ci.yaml.before.before"] == b"on: mine\n"
+    assert ".gitea/workflows/ci.yaml.before.before: your .gitea/workflows/ci.yaml. " in said
+
+
 def test_the_commit_takes_only_its_own(existing: Callable[..., Repository], template: Path) -> None:
     """What the user has staged stays staged; an ignored uv.lock is committed all the same."""
     repository = existing("workflows-ci")
