@@ -30,7 +30,7 @@ from files import Files, content
 from merge import MergeError, merge
 from pattern import RUFF_FILES, passed_over, pattern
 from project import Project, Refused, array, normalise, read
-from tools import UV, git, lint, lock, owned
+from tools import UV, changes, git, lint, lock, owned
 
 Answers = dict[str, Any]
 
@@ -173,8 +173,7 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     refuse_strangers(root, answers_file)
     if git(root, "show", f"HEAD:./{answers_file}") is not None:  # `copier recopy`, for a version that is gone
         return update(template, answers_file, files, folder, given)
-    status = git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all") or ""
-    dirty = {entry[3:] for entry in status.split("\0") if entry}
+    dirty = changes(root)
     project = read(root, UV)
     answers = truth(project, given, None)
     new = render(template, "HEAD", answers, answers_file, folder / "new")
@@ -217,7 +216,10 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
         if " @ " in entry
     ]
     report.kept += passed_over(root, project) + beside(root)
-    report.left = left_to_do(files, project, linted, answers)
+    # Of an earlier run, too, which may have been killed. A seed that was edited since is the user's to commit.
+    written = {answers_file, "pyproject.toml", "uv.lock", *files.before, *map(aside, filter(owned, files_of(new)))}
+    written |= {n for n in files_of(new) if content(root / n) in ((new / n).read_bytes(), earlier.get(n, b""))}
+    report.left = left_to_do(files, project, linted, answers, written)
     if files.made or files.changed:
         report.undo = undoing(files, dirty)
     return report

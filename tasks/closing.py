@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from merge import Merged, merge
 from pattern import RUFF_FILES
 from project import Project, array, normalise
 from toml_lines import write
-from tools import Lint, git, uv
+from tools import Lint, changes, git, uv
 
 WORKFLOWS = ("ci.yaml", "template-update.yaml")
 
@@ -54,7 +55,9 @@ class Report:
             print(f"\nOr take it all back:\n{self.undo}")
 
 
-def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, Any]) -> list[tuple[str, str]]:
+def left_to_do(
+    files: Files, project: Project, lint: Lint, answers: dict[str, Any], written: set[str]
+) -> list[tuple[str, str]]:
     """List what a person has to do, each with its command, in an order in which the commands work.
 
     Args:
@@ -62,6 +65,7 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
         project: The repository as it was before.
         lint: What ruff says of it now.
         answers: The answers that hold.
+        written: The files that an adoption writes, in this run or in an earlier one that is not committed.
     """
     root = files.root
     left: list[tuple[str, str]] = []
@@ -83,11 +87,13 @@ def left_to_do(files: Files, project: Project, lint: Lint, answers: dict[str, An
     repository = git(root, "rev-parse", "--git-dir") is not None
     if not repository:
         left.append(("this is no git repository yet", "git init -b main"))
-    if names := quoted(sorted({*patched, *files.changed, *short(files)})):
-        force = "-f " if ignored(files) else ""
-        only = f" -- {names}" if git(root, "diff", "--cached", "--name-only") else ""
+    names = {*patched, *changes(root, "--ignored", "--", *written)}
+    if names:
+        force = "-f " if ignored(root, names) else ""
+        words = quoted(short(root, names))
+        only = f" -- {words}" if git(root, "diff", "--cached", "--name-only") else ""
         left.append(
-            ("commit", f'git add {force}-- {names} && git commit -m "feat: release through the workflow"{only}')
+            ("commit", f'git add {force}-- {words} && git commit -m "feat: release through the workflow"{only}')
         )
     if lint.unformatted:
         command = 'uv run --extra dev ruff format && git commit -am "style: format"'
@@ -130,8 +136,9 @@ def undoing(files: Files, dirty: set[str]) -> str:
     """
     if git(files.root, "rev-parse", "--git-dir") is None:
         return f"# made: {' '.join(files.made)}\n# changed: {' '.join(files.changed)}"
-    # Without a name it would take everything.
-    commands = [f"git clean {'-fdx' if ignored(files) else '-fd'} -- {quoted(files.made)}"] if files.made else []
+    commands = []
+    if files.made:  # without a name, git clean would take everything
+        commands.append(f"git clean {'-fdx' if ignored(files.root, files.made) else '-fd'} -- {quoted(files.made)}")
     if not dirty:
         return " && ".join(["git restore .", *commands])
     for name in files.changed:
@@ -142,20 +149,19 @@ def undoing(files: Files, dirty: set[str]) -> str:
     return "\n".join(commands)
 
 
-def ignored(files: Files) -> bool:
-    """Say whether git ignores a file that was made."""
-    return bool(git(files.root, "check-ignore", "--", *files.made))
+def ignored(root: Path, names: Iterable[str]) -> bool:
+    """Say whether git ignores one of these files."""
+    return bool(git(root, "check-ignore", "--", *names))
 
 
-def short(files: Files) -> list[str]:
-    """Name the files that were made, a folder in place of its files where all of them are."""
-    made = set(files.made)
-    names = []
-    for top in sorted({name.split("/")[0] for name in made}):
-        below = {p.relative_to(files.root).as_posix() for p in (files.root / top).rglob("*") if p.is_file()}
-        whole = below and below <= made
-        names += [top] if whole else sorted(name for name in made if name.split("/")[0] == top)
-    return names
+def short(root: Path, names: set[str]) -> list[str]:
+    """Name files, a folder in place of its files where all of them are among these."""
+    shorter = []
+    for top in sorted({name.split("/")[0] for name in names}):
+        below = {path.relative_to(root).as_posix() for path in (root / top).rglob("*") if path.is_file()}
+        whole = below and below <= names
+        shorter += [top] if whole else sorted(name for name in names if name.split("/")[0] == top)
+    return shorter
 
 
 def quoted(names: list[str]) -> str:

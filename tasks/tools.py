@@ -26,6 +26,12 @@ def git(root: Path, *words: str, stdin: bytes | None = None) -> str | None:
     return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
 
 
+def changes(root: Path, *words: str) -> set[str]:
+    """Name the files that git sees as changed or untracked; `words` go to git status."""
+    shown = git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", *words) or ""
+    return {entry[3:] for entry in shown.split("\0") if entry}
+
+
 def uv(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run uv quietly; the caller looks at its exit code."""
     return subprocess.run((UV, *words), cwd=root, check=False, capture_output=True, text=True, errors="replace")

@@ -177,6 +177,14 @@ def make_repository(name: str, folder: Path, files: Path | None = None) -> Repos
     return made
 
 
+def add_origin(repository: Repository) -> Repository:
+    """Give a repository an empty origin beside it."""
+    bare = Repository(repository.path.with_name("origin.git"), repository.environment)
+    repository.git("init", "-q", "--bare", "-b", "main", str(bare.path))
+    repository.git("remote", "add", "origin", str(bare.path))
+    return bare
+
+
 def make_sister(folder: Path) -> Path:
     """Make a small package in a git repository, which a requirement names by its address."""
     made = Repository(folder / "sister", clean_environment(folder / "home"))
@@ -192,7 +200,7 @@ def make_sister(folder: Path) -> Path:
 
 def commands(output: str) -> str:
     """Give what a closing message leaves to do, as a person pastes it into a shell."""
-    return output.partition("Left for you, in this order:\n")[2].partition("\n\nOr take it all back:\n")[0]
+    return output.partition("Left for you, in this order:\n")[2].partition("\n\nOr take it all back:\n")[0].rstrip()
 
 
 def undo_commands(output: str) -> str:

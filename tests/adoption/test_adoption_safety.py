@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from adopting import FIRST, ROOT, Repository, commands, undo_commands
+from adopting import FIRST, ROOT, Repository, add_origin, commands, undo_commands
 
 COPY = ("copy", "--trust", "--defaults", "-r", FIRST)
 
@@ -108,8 +108,7 @@ def test_the_commit_takes_only_its_own(existing: Callable[..., Repository], temp
     repository.write(".gitignore", "dist/\nuv.lock\n.venv/\n__pycache__/\n")
     repository.commit("fix: ignore")
     make_dirty(repository)
-    repository.git("remote", "add", "origin", str(repository.path.parent / "origin.git"))
-    repository.git("init", "-q", "--bare", "-b", "main", str(repository.path.parent / "origin.git"))
+    add_origin(repository)
     repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
     assert {"staged.txt", ".gitea/mine.txt"}.isdisjoint(repository.git("ls-tree", "-r", "--name-only", "HEAD").split())
     assert "uv.lock" in repository.git("ls-tree", "--name-only", "HEAD").split()
@@ -137,7 +136,7 @@ os.replace = counted
 
 
 def test_killed_in_the_middle(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
-    """Each file is the old or the new one, whole; running it again ends as if nothing had been."""
+    """Each file is the old or the new one, whole; running it again ends as if nothing had been, the commit too."""
     whole = existing("workflows-ci")
     old = whole.content()
     untouched = tmp_path / "untouched"
@@ -161,8 +160,11 @@ def test_killed_in_the_middle(existing: Callable[..., Repository], template: Pat
         assert all(re.fullmatch(r"(.*/)?\.[^/]+\.\w{8}", name) for name in temporary)
         for name in temporary:
             (repository.path / name).unlink()
-    adopt(repository, template)
+    add_origin(repository)
+    said = adopt(repository, template)
     assert repository.content() == new
+    repository.need("bash", "-euo", "pipefail", "-c", commands(said))
+    assert repository.git("status", "--porcelain") == "", "the list commits all"
 
 
 def test_stopped_in_the_middle(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
