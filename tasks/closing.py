@@ -132,17 +132,19 @@ def undoing(files: Files, dirty: set[str]) -> str:
 
     Args:
         files: What was written.
-        dirty: The files that git saw as changed or untracked before; a copy of each goes into git's objects.
+        dirty: The files that git saw as changed or untracked before. A copy of each that was changed goes into git's
+            objects, and of one that git ignores.
     """
     if git(files.root, "rev-parse", "--git-dir") is None:
         return f"# made: {' '.join(files.made)}\n# changed: {' '.join(files.changed)}"
     commands = []
     if files.made:  # without a name, git clean would take everything
         commands.append(f"git clean {'-fdx' if ignored(files.root, files.made) else '-fd'} -- {quoted(files.made)}")
-    if not dirty:
+    untracked = {name for name in files.changed if git(files.root, "ls-files", "--error-unmatch", "--", name) is None}
+    if not dirty | untracked:
         return " && ".join(["git restore .", *commands])
     for name in files.changed:
-        if name not in dirty:
+        if name not in dirty | untracked:
             commands.append(f"git restore -- {shlex.quote(name)}")
         elif old := git(files.root, "hash-object", "-w", "--stdin", stdin=files.before[name]):
             commands.append(f"git cat-file blob {old} > {shlex.quote(name)}")

@@ -72,6 +72,26 @@ def test_undo_on_a_dirty_tree(existing: Callable[..., Repository], template: Pat
     assert repository.status() == status
 
 
+@pytest.mark.parametrize("dirty", [False, True])
+def test_an_ignored_lock(dirty: bool, existing: Callable[..., Repository], template: Path) -> None:
+    """git holds no copy of it: taking everything back restores it all the same, and the commit has the new one."""
+    repository = existing("workflows-ci")
+    repository.write(".gitignore", "dist/\nuv.lock\n.venv/\n__pycache__/\n")
+    repository.commit("fix: ignore")
+    repository.need("uv", "lock", "--quiet")
+    if dirty:
+        make_dirty(repository)
+    add_origin(repository)
+    before, status = repository.content(), repository.status()
+    said = adopt(repository, template)
+    assert repository.content()["uv.lock"] != before["uv.lock"]
+    repository.need("bash", "-euo", "pipefail", "-c", undo_commands(said))
+    assert repository.content() == before
+    assert repository.status() == status
+    repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
+    assert "uv.lock" in repository.git("ls-tree", "--name-only", "HEAD").split()
+
+
 def test_undo_of_a_second_run(existing: Callable[..., Repository], template: Path) -> None:
     """Another answer, before the first run is committed: back to the first run, with the user's own workflow beside."""
     repository = existing("workflows-ci")
