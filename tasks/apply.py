@@ -125,7 +125,7 @@ def write_answers(files: Files, name: str, answers: Answers) -> None:
 
 
 def refuse_strangers(root: Path, answers_file: str) -> None:
-    """See that the folder is the root of its repository, and of no other template.
+    """See that the folder is the root of its repository, holds a commit, and is of no other template.
 
     Raises:
         Refused: it is not.
@@ -135,6 +135,11 @@ def refuse_strangers(root: Path, answers_file: str) -> None:
         raise Refused(
             f"This folder is inside the repository {top}, and Gitea runs workflows of a repository's root alone. "
             "Give the package a repository of its own (git subtree split), then run the same command there."
+        )
+    if git(root, "rev-parse", "--verify", "HEAD") is None:
+        raise Refused(
+            "Nothing is committed in this folder, so git could not take anything back. Commit what is here "
+            "(git init -b main, git add, git commit), then run the same command again."
         )
     if (root / answers_file).exists():
         stored = yaml.safe_load((root / answers_file).read_text("utf-8")) or {}

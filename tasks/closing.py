@@ -84,9 +84,6 @@ def left_to_do(
         left.append(
             (f"ruff cannot read {', '.join(lint.broken)}: mend or exclude them", "uv run --extra dev ruff check")
         )
-    repository = git(root, "rev-parse", "--git-dir") is not None
-    if not repository:
-        left.append(("this is no git repository yet", "git init -b main"))
     names = {*patched, *changes(root, "--ignored", "--", *written)}
     if names:
         force = "-f " if ignored(root, names) else ""
@@ -135,8 +132,6 @@ def undoing(files: Files, dirty: set[str]) -> str:
         dirty: The files that git saw as changed or untracked before. A copy of each that was changed goes into git's
             objects, and of one that git ignores.
     """
-    if git(files.root, "rev-parse", "--git-dir") is None:
-        return f"# made: {' '.join(files.made)}\n# changed: {' '.join(files.changed)}"
     commands = []
     if files.made:  # without a name, git clean would take everything
         commands.append(f"git clean {'-fdx' if ignored(files.root, files.made) else '-fd'} -- {quoted(files.made)}")

@@ -130,6 +130,22 @@ def test_a_folder_of_a_monorepo(existing: Callable[..., Repository], template: P
     assert (whole.status(), whole.content()) == (status, content)
 
 
+@pytest.mark.parametrize("git", [False, True])
+def test_a_folder_without_a_commit(git: bool, small: Repository, template: Path) -> None:
+    """What pyproject.toml was would be lost, and the first commit would lack the code."""
+    shutil.rmtree(small.path / ".git")
+    if git:
+        small.git("init", "-q", "-b", "main")
+    before = small.content()
+    done = small.copier("copy", "--trust", "--defaults", str(template), ".")
+    assert done.returncode != 0
+    assert "Commit what is here (git init -b main, git add, git commit)" in done.stdout
+    assert small.content() == before
+    small.git("init", "-q", "-b", "main")
+    small.commit("fix: all")
+    assert small.copier("copy", "--trust", "--defaults", str(template), ".").returncode == 0
+
+
 def test_an_answer_that_is_refused(small: Repository, template: Path) -> None:
     """Copier's own refusal comes before anything of ours."""
     before = small.content()
