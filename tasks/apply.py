@@ -29,7 +29,7 @@ from closing import Report, beside, left_to_do, undoing
 from files import Files, content
 from merge import MergeError, merge
 from pattern import RUFF_FILES, passed_over, pattern
-from project import Project, Refused, array, normalise, read
+from project import NOT_PACKAGES, Project, Refused, array, normalise, read
 from tools import UV, changes, git, lint, lock, owned
 
 Answers = dict[str, Any]
@@ -78,7 +78,10 @@ def truth(project: Project, answers: Answers, last: Answers | None) -> Answers:
         facts["module_name"] = ", ".join(project.modules)
     if last is None:
         return {**answers, **facts}
-    if all(name in project.modules for name in last["module_name"].split(", ")):
+    # Folders beside the package may be anything, unless pyproject.toml names them.
+    wheel = project.tools.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
+    named = wheel.get("packages") and not any(not m.isidentifier() or m in NOT_PACKAGES for m in project.modules)
+    if not named and all(name in project.modules for name in last["module_name"].split(", ")):
         facts.pop("module_name", None)
     return {**answers, **{key: value for key, value in facts.items() if value != last.get(key)}}
 
@@ -122,6 +125,19 @@ def write_answers(files: Files, name: str, answers: Answers) -> None:
     header = "# Copier writes this file: change an answer with `copier update --trust`, not here.\n"
     body = yaml.dump(answers, indent=4, allow_unicode=True, default_flow_style=False)
     files.write(name, (header + body).encode())
+
+
+def write_cli(files: Files, project: Project, new: Path, module_name: str) -> None:
+    """Write the module of a command line that was asked for just now, beside the code.
+
+    Raises:
+        Refused: the code is no folder.
+    """
+    folder = f"{project.source}/{module_name.split(', ')[0]}".lstrip("/")
+    if not (files.root / folder).is_dir():
+        raise Refused(f"A command line needs the folder {folder}, which is not there. Write the command yourself.")
+    if not (files.root / folder / "cli.py").exists():
+        files.write(f"{folder}/cli.py", (new / module_name / "cli.py").read_bytes())
 
 
 def refuse_strangers(root: Path, answers_file: str) -> None:
@@ -252,12 +268,17 @@ def update(template: Path, answers_file: str, files: Files, folder: Path, given:
     project = read(root, UV)
     if not project.table:
         raise Refused("pyproject.toml has no [project] table any more. Put it back (git log -- pyproject.toml).")
-    answers = truth(project, answers, last)
+    overruled = truth(project, {}, last)
+    answers = {**answers, **overruled}
     new, base, before = render(template, "HEAD", answers, answers_file, folder / "new"), "", {}
     try:
-        old = render(template, str(last.get("_commit")), last, answers_file, folder / "old")
+        version = str(last.get("_commit"))
+        old = render(template, version, last, answers_file, folder / "old")
         before = {name: (old / name).read_bytes() for name in files_of(old)}
-        base = pattern(before["pyproject.toml"].decode(), project, root, adopting=False)
+        # What the user renamed is no change of the pattern's.
+        if overruled:
+            old = render(template, version, {**last, **overruled}, answers_file, folder / "renamed")
+        base = pattern((old / "pyproject.toml").read_text("utf-8"), project, root, adopting=False)
         gone = []
     except Refused:
         gone = [
@@ -268,12 +289,8 @@ def update(template: Path, answers_file: str, files: Files, folder: Path, given:
     report = merge_pyproject(files, project.text, base, theirs)
     report.kept += gone
     after = {name: (new / name).read_bytes() for name in files_of(new)}
-    for name in sorted(before | after):
+    for name in filter(owned, sorted(before | after)):
         path = root / name
-        if not owned(name):
-            if before and name not in before and not path.exists():
-                files.write(name, after[name])  # a seed file that is new in the template
-            continue
         if path.exists() and name in before and path.read_bytes() not in (before[name], after.get(name)):
             hook = "an answer, pyproject.toml or .gitea/setup.sh" if name.startswith(".gitea") else "a test of its own"
             report.kept.append(f"not your edit of {name} (git diff HEAD -- {name}): it belongs into {hook}")
@@ -281,6 +298,8 @@ def update(template: Path, answers_file: str, files: Files, folder: Path, given:
             files.write(name, after[name])
         elif path.exists():
             files.remove(name)
+    if answers["cli"] and not last.get("cli"):
+        write_cli(files, project, new, answers["module_name"])
     write_answers(files, answers_file, answers)
     files.keep("uv.lock")
     lock(root)

@@ -88,12 +88,12 @@ def lint_rules(package: Package) -> None:
 
 
 @edit(
-    'project.requires-python is ">=3.11,<4", the pattern',
-    holds=has("pyproject.toml", 'requires-python = ">=3.11,<4"'),
+    'project.requires-python is ">=3.10,<4", the pattern',
+    holds=has("pyproject.toml", 'requires-python = ">=3.10,<4"'),
 )
 def floor(package: Package) -> None:
-    """A floor and a ceiling of the user's."""
-    package.edit("pyproject.toml", 'requires-python = ">=3.10"', 'requires-python = ">=3.11,<4"')
+    """A ceiling of the user's, on a floor that the pattern raises."""
+    package.edit("pyproject.toml", 'requires-python = ">=3.10"', 'requires-python = ">=3.10,<4"')
 
 
 @edit(
@@ -146,6 +146,39 @@ def distribution_renamed(package: Package) -> None:
     package.do("uv", "lock", "--quiet")
 
 
+@edit(holds=has("pyproject.toml", 'packages = ["src/core"]'))
+def renamed_into_src(package: Package) -> None:
+    """The import package has another name, in another folder."""
+    package.write("src/core/__init__.py", "")
+    package.git("rm", "--quiet", "-r", "handler_base")
+    package.edit("pyproject.toml", 'packages = ["handler_base"]', 'packages = ["src/core"]')
+
+
+@edit(holds=has("tests/test_smoke.py", '"handler_base",\n    "beta"'))
+def package_added(package: Package) -> None:
+    """A second import package, which the smoke test then imports, too."""
+    package.write("src/beta/__init__.py", "")
+    package.edit("pyproject.toml", 'packages = ["handler_base"]', 'packages = ["handler_base", "src/beta"]')
+
+
+@edit(holds=has("tests/test_smoke.py", '"alpha",\n    "beta"'))
+def package_split(package: Package) -> None:
+    """Two import packages in the place of one."""
+    package.write("beta/__init__.py", "")
+    package.git("mv", "handler_base", "alpha")
+    package.edit("pyproject.toml", 'packages = ["handler_base"]', 'packages = ["alpha", "beta"]')
+
+
+@edit(
+    holds=has("pyproject.toml", 'name = "other-name"', '[project.scripts]\nhandler-base = "handler_base.cli:main"\n\n')
+)
+def distribution_renamed_with_cli(package: Package) -> None:
+    """The distribution has another name, and consumers still run the command that they know."""
+    package.edit("pyproject.toml", 'name = "handler-base"', 'name = "other-name"')
+    package.edit("handler_base/cli.py", 'name = "handler-base"', 'name = "other-name"')
+    package.do("uv", "lock", "--quiet")
+
+
 @edit(holds=gone("tests/test_own.py", "tests/__init__.py"))
 def test_deleted(package: Package) -> None:
     """The template's test goes; it is the template's, so it comes back."""
@@ -189,7 +222,7 @@ def commented(package: Package) -> None:
 
 ALONE = {
     *("package_renamed", "distribution_renamed", "lint_rules", "tables_moved", "commented", "seeds_deleted"),
-    "test_deleted",
+    *("renamed_into_src", "package_split", "package_added", "distribution_renamed_with_cli", "test_deleted"),
 }
 TOGETHER = [name for name in EDITS if name not in ALONE]
 
@@ -209,7 +242,7 @@ def updated(package: Package, names: list[str], version: str) -> None:
         for text in EDITS[name].said:
             assert text in report, report
     now = package.files()
-    assert {name for name in mine if now.get(name) != mine[name]} <= {
+    assert {name for name in set(mine) | set(now) - set(package.owned()) if now.get(name) != mine.get(name)} <= {
         "pyproject.toml",
         "uv.lock",
         ".copier-answers.yml",
@@ -220,9 +253,10 @@ def updated(package: Package, names: list[str], version: str) -> None:
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Callable[..., Package], name: str) -> None:
     """One edit, then the update from the first version to the last."""
-    mine = package(FIRST, **OLD)
+    answers = {**OLD, "cli": "true"} if name.endswith("with_cli") else OLD
+    mine = package(FIRST, **answers)
     updated(mine, [name], NEWEST)
-    if name not in ("package_renamed",):
+    if name not in ("package_renamed", "renamed_into_src", "package_split", "package_added"):
         assert mine.owned() == rendered(NEWEST, **OLD).owned()
     assert "tests/test_smoke.py" in mine.owned()
 
