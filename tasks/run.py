@@ -23,6 +23,18 @@ def main(operation: str, *arguments: str) -> int:
         elif subprocess.run([uv, "lock", "--quiet"], check=False).returncode != 0:
             print("There is no uv.lock yet (uv says why above). When that is mended, run in the new folder: uv lock")
         return 0
+    code = 1
+    try:
+        code = apply(uv, operation, *arguments)
+    finally:
+        # Copier has written the new version into the answers already, into a tree that it found clean.
+        if operation == "update" and code != 0:
+            subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", arguments[1]], check=False)
+    return code
+
+
+def apply(uv: str | None, operation: str, *arguments: str) -> int:
+    """Run apply.py, and give its exit code; 1 where there is no uv to run it."""
     if uv is None:
         print("uv was not found, and an existing repository is brought onto the template with it. Nothing was written.")
         print("Install uv (or start Copier with uvx), then run the same command again.")

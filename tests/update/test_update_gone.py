@@ -1,8 +1,12 @@
 """A package on a version that the template has lost, and other updates that are no step to the next version."""
 
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from test_update_edits import EDITS
 from versions import NEWEST, Package, Template
 
 
@@ -40,6 +44,45 @@ def test_an_answer_changes_with_the_update(package: Callable[..., Package], rend
     assert b'runs-on: "big"' in mine.owned()[".gitea/workflows/template-update.yaml"]
 
 
+def test_a_command_line_comes_where_the_code_is(package: Callable[..., Package]) -> None:
+    """Code in src/ gets its cli.py there; code that is no folder cannot have one, and the update says so."""
+    mine = package()
+    (mine.path / "src").mkdir()
+    mine.git("mv", "handler_base", "src/handler_base")
+    mine.edit("pyproject.toml", 'packages = ["handler_base"]', 'packages = ["src/handler_base"]')
+    mine.commit("refactor: src")
+    words = ("update", "--trust", "--defaults", "--vcs-ref", NEWEST, "--data", "cli=true")
+    done = mine.copier(*words)
+    assert done.returncode == 0, done.stderr
+    assert {name for name in mine.files() if name.endswith("cli.py")} == {"src/handler_base/cli.py"}
+    mine.sound()
+    mine.do("uv", "run", "--no-sync", "handler-base", "--version")
+    mine.git("reset", "--quiet", "--hard")
+    mine.git("clean", "--quiet", "-fd")
+    mine.git("mv", "src/handler_base", "src/other")
+    mine.commit("refactor: away")
+    done = mine.copier(*words)
+    assert done.returncode != 0
+    assert "needs the folder src/handler_base" in done.stderr
+
+
+def test_a_new_seed_is_for_new_packages(
+    tmp_path: Path, env: dict[str, str], package: Callable[..., Package], template: Template
+) -> None:
+    """A file of the user's to be, which a later version adds, is not written into code that is there."""
+    later = Template(tmp_path / "later", env)
+    shutil.copytree(template.path, later.path)
+    for name in ("[[ module_name ]]/new.py", "NEW.md"):
+        later.write(f"template/{name}", "")
+    later.tag("2.0.0", "feat: two files more")
+    mine = package()
+    mine.edit(".copier-answers.yml", str(template.path), str(later.path))
+    EDITS["renamed_into_src"].do(mine)
+    mine.commit("refactor: src")
+    mine.update("v2.0.0")
+    assert not [name for name in mine.files() if "new" in name.lower() or name.startswith("core/")]
+
+
 def test_another_answers_file(package: Callable[..., Package], template: Template) -> None:
     """A package that has two templates: the workflow knows which answers are ours, and the other's are left alone."""
     mine = package()
@@ -52,6 +95,32 @@ def test_another_answers_file(package: Callable[..., Package], template: Templat
     assert mine.read(".copier-answers.yml") == "_src_path: https://example.org/other.git\n_commit: v3.0.0\n"
     assert f"_commit: {NEWEST}\n" in mine.read(".copier-answers.gitea.yml")
     assert 'ANSWERS: ".copier-answers.gitea.yml"' in mine.read(".gitea/workflows/template-update.yaml")
+
+
+@pytest.mark.parametrize(
+    ("uv", "variables"),
+    [
+        pytest.param("", {}, id="no uv"),
+        pytest.param('#!/bin/sh\nexec {uv} "$@"\n', {"UV_CACHE_DIR": "{empty}", "UV_OFFLINE": "1"}, id="no index"),
+        pytest.param("#!/bin/sh\nkill -INT $PPID\n", {}, id="interrupted"),
+    ],
+)
+def test_an_update_that_never_began(
+    tmp_path: Path, package: Callable[..., Package], uv: str, variables: dict[str, str]
+) -> None:
+    """What Copier has written by then is taken back: the package is not on a version whose files it lacks."""
+    mine, tools = package(), tmp_path / "tools"
+    tools.mkdir()
+    (tools / "git").symlink_to(shutil.which("git"))
+    if uv:
+        (tools / "uv").write_text(uv.format(uv=shutil.which("uv")))
+        (tools / "uv").chmod(0o755)
+    variables = {name: value.format(empty=tmp_path / "empty") for name, value in variables.items()}
+    # A shell's background job ignores SIGINT, and the tests may be one.
+    words = (shutil.which("env"), "--default-signal=INT", sys.executable, "-m", "copier", "update", "--trust")
+    done = mine.run(*words, "--defaults", "--vcs-ref", NEWEST, PATH=str(tools), **variables)
+    assert done.returncode != 0
+    assert mine.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("what", ["conflict markers", "an untracked file"])
