@@ -184,6 +184,18 @@ def aside(name: str) -> str:
     return f"{name.removesuffix('.py')}_before.py" if name.endswith(".py") else f"{name}.before"
 
 
+def put_aside(files: Files, name: str, known: tuple[bytes | None, ...], report: Report) -> None:
+    """Keep a file of the user's, whose name the template takes, beside it, unless its text is a known one."""
+    old = content(files.root / name)
+    if old is None or old in known:
+        return
+    place = aside(name)
+    while content(files.root / place) not in (None, old):
+        place = aside(place)
+    files.write(place, old)
+    report.kept.append(f"{place}: your {name}. Move what you need of it, then delete it")
+
+
 def adopt(template: Path, answers_file: str, given: Answers, files: Files, folder: Path) -> Report:
     """Bring the repository onto the template; what is the user's stays.
 
@@ -202,13 +214,8 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
     report = merge_pyproject(files, project.text, "", theirs)
     for name in filter(owned, files_of(new)):
-        old, text = content(root / name), (new / name).read_bytes()
-        if old not in (None, text, earlier.get(name)):
-            place = aside(name)
-            while content(root / place) not in (None, old):
-                place = aside(place)
-            files.write(place, old)
-            report.kept.append(f"{place}: your {name}. Move what you need of it, then delete it")
+        text = (new / name).read_bytes()
+        put_aside(files, name, (text, earlier.get(name)), report)
         files.write(name, text)
     module = answers["module_name"]
     coded = project.modules or (root / module).exists()  # nothing is written beside code of the user's
@@ -283,20 +290,30 @@ def update(template: Path, answers_file: str, files: Files, folder: Path, given:
     except Refused:
         gone = [
             f"The template's version {last.get('_commit')} is gone, so nobody can tell which of its values in "
-            "pyproject.toml you changed: all of yours stay"
+            "pyproject.toml you changed: all of yours stay; nor which of its files: see git diff HEAD"
         ]
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=False)
     report = merge_pyproject(files, project.text, base, theirs)
     report.kept += gone
     after = {name: (new / name).read_bytes() for name in files_of(new)}
-    for name in filter(owned, sorted(before | after)):
-        path = root / name
-        if path.exists() and name in before and path.read_bytes() not in (before[name], after.get(name)):
+    names = list(filter(owned, sorted(before | after)))
+    if dirty := changes(root, "--", *names):
+        raise Refused(
+            f"Not committed: {', '.join(sorted(dirty))}. Commit it (or git stash), then run the same command again."
+        )
+    for name in names:
+        now = content(root / name)
+        if before and name not in before:
+            put_aside(files, name, (after[name],), report)
+        elif before and name in after and now is None:
+            report.kept.append(f"not your deletion of {name}: it is the template's, and is back")
+        # Git may have written its lines with other ends (core.autocrlf).
+        elif before and now is not None and now.replace(b"\r\n", b"\n") not in (before[name], after.get(name)):
             hook = "an answer, pyproject.toml or .gitea/setup.sh" if name.startswith(".gitea") else "a test of its own"
             report.kept.append(f"not your edit of {name} (git diff HEAD -- {name}): it belongs into {hook}")
         if name in after:
             files.write(name, after[name])
-        elif path.exists():
+        elif now is not None:
             files.remove(name)
     if answers["cli"] and not last.get("cli"):
         write_cli(files, project, new, answers["module_name"])

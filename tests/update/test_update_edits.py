@@ -179,7 +179,7 @@ def distribution_renamed_with_cli(package: Package) -> None:
     package.do("uv", "lock", "--quiet")
 
 
-@edit(holds=gone("tests/test_own.py", "tests/__init__.py"))
+@edit("not your deletion of tests/test_smoke.py", holds=gone("tests/test_own.py", "tests/__init__.py"))
 def test_deleted(package: Package) -> None:
     """The template's test goes; it is the template's, so it comes back."""
     package.git("rm", "--quiet", "tests/test_smoke.py")
@@ -213,6 +213,18 @@ def owned_edit_that_would_merge(package: Package) -> None:
     package.write("tests/test_smoke.py", package.read("tests/test_smoke.py") + "\n\nEXTRA = 1\n")
 
 
+def aside(package: Package) -> None:
+    """The file whose name the template takes is beside the template's, as it was."""
+    assert package.read(".gitea/tell_before.py") == "# Mine.\n"
+    (package.path / ".gitea/tell_before.py").unlink()
+
+
+@edit(".gitea/tell_before.py: your .gitea/tell.py", holds=aside)
+def name_taken(package: Package) -> None:
+    """A file of the user's, of a name that the template takes in a later version."""
+    package.write(".gitea/tell.py", "# Mine.\n")
+
+
 @edit()
 def commented(package: Package) -> None:
     """Comments and blank lines all over pyproject.toml."""
@@ -222,7 +234,14 @@ def commented(package: Package) -> None:
 
 ALONE = {
     *("package_renamed", "distribution_renamed", "lint_rules", "tables_moved", "commented", "seeds_deleted"),
-    *("renamed_into_src", "package_split", "package_added", "distribution_renamed_with_cli", "test_deleted"),
+    *(
+        "renamed_into_src",
+        "package_split",
+        "package_added",
+        "name_taken",
+        "distribution_renamed_with_cli",
+        "test_deleted",
+    ),
 }
 TOGETHER = [name for name in EDITS if name not in ALONE]
 
@@ -281,9 +300,14 @@ def test_what_git_holds_is_the_edit(package: Callable[..., Package]) -> None:
     assert "-# an edit of mine" in mine.do(*command.split())
 
 
-def test_nothing_is_said_of_files_that_nobody_edited(package: Callable[..., Package]) -> None:
+@pytest.mark.parametrize("autocrlf", ["false", "true"])
+def test_nothing_is_said_of_files_that_nobody_edited(package: Callable[..., Package], autocrlf: str) -> None:
     """Silence is the rule: no file of the template's is named as edited, none of the user's as changed."""
-    report = package().update(NEWEST)
-    assert "edit of yours" not in report
+    mine = package()
+    mine.git("config", "core.autocrlf", autocrlf)
+    mine.git("rm", "--quiet", "--cached", "-r", ".")
+    mine.git("reset", "--quiet", "--hard")
+    assert (b"\r\n" in mine.owned()["tests/test_smoke.py"]) is (autocrlf == "true")
+    report = mine.update(NEWEST)
     assert "Kept" not in report
     assert CI.removeprefix("template/").removesuffix(".jinja") in report
