@@ -243,7 +243,7 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
         for entry in project.requirements
         if " @ " in entry
     ]
-    report.kept += passed_over(root, project) + beside(root)
+    report.kept += project.notes + passed_over(root, project) + beside(root)
     # Of an earlier run, too, which may have been killed. A seed that was edited since is the user's to commit.
     written = {answers_file, "pyproject.toml", "uv.lock", *files.before, *map(aside, filter(owned, files_of(new)))}
     written |= {n for n in files_of(new) if content(root / n) in ((new / n).read_bytes(), earlier.get(n, b""))}

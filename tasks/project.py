@@ -39,6 +39,7 @@ class Project:
     source: str  # "src" or ""
     requirements: list[str] = field(default_factory=list)  # PEP 508, from requirements.txt
     development: list[str] = field(default_factory=list)  # the same, from requirements-dev.txt
+    notes: list[str] = field(default_factory=list)  # what is not taken over, for the person to read
 
     @property
     def table(self) -> dict[str, Any]:
@@ -84,14 +85,20 @@ def read(folder: Path, uv: str) -> Project:
     """
     path = folder / "pyproject.toml"
     try:
-        text = path.read_bytes().decode("utf-8") if path.exists() else ""
+        text = utf8(path) if path.exists() else ""
         toml = tomllib.loads(text.removeprefix("\ufeff"))
-    except UnicodeDecodeError as error:
-        raise Refused("pyproject.toml is not UTF-8. Save it as UTF-8, then run the same command again.") from error
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"pyproject.toml is not TOML: {error}. Mend it, then run the same command again.") from error
+    project = Project(text, toml, *packages(folder, toml))
+    if not project.modules and (scripts := sorted(path.name for path in folder.glob("*.py"))):
+        project.notes.append(f"{', '.join(scripts)} beside the new package: move into it what belongs there")
     if "project" in toml:
-        return Project(text, toml, *packages(folder, toml))
+        return project
+    if "workspace" in toml.get("tool", {}).get("uv", {}):
+        raise Refused(
+            "pyproject.toml is the root of a uv workspace, and no package itself. Give each package a repository of "
+            "its own (git subtree split), then run the same command there."
+        )
     if "poetry" in toml.get("tool", {}):
         raise Refused(
             "pyproject.toml has [tool.poetry] and no [project] table, which uv and this template read. "
@@ -105,13 +112,25 @@ def read(folder: Path, uv: str) -> Project:
         text = new + ("\n" + text.removeprefix("\ufeff") if text else "")
         source = "src" if any((folder / "src" / name).exists() for name in modules) else ""
         return Project(text, tomllib.loads(text), modules, source)
-    project = Project(text, toml, *packages(folder, toml))
     if (folder / "requirements.txt").exists():
-        project.requirements = requirements(folder / "requirements.txt", set())
+        project.requirements = requirements(folder / "requirements.txt", set(), project.notes)
     for name in DEVELOPMENT:
         if (folder / name).exists():
-            project.development += requirements(folder / name, {(folder / "requirements.txt").resolve()})
+            seen = {(folder / "requirements.txt").resolve()}
+            project.development += requirements(folder / name, seen, project.notes)
     return project
+
+
+def utf8(path: Path) -> str:
+    """Read a text file as it is.
+
+    Raises:
+        Refused: it is in another encoding.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path.name} is not UTF-8. Save it as UTF-8, then run the same command again.") from error
 
 
 def packages(folder: Path, toml: dict[str, Any]) -> tuple[list[str], str]:
@@ -259,31 +278,33 @@ def array(entries: list[str]) -> str:
     return "[\n" + "".join(f"    {quoted(entry)},\n" for entry in entries) + "]"
 
 
-def requirements(path: Path, seen: set[Path]) -> list[str]:
+def requirements(path: Path, seen: set[Path], notes: list[str]) -> list[str]:
     """Read a requirements file (pip's format) as PEP 508 requirements.
 
     Comments, hashes and index options are left out (the file itself stays); files that it includes with -r are read
-    too, each once, and not those in seen.
+    too, each once, and not those in seen. Constraints, which no [project] table holds, are put into notes.
 
     Raises:
         Refused: a line that no [project] table can say, such as a path without a name.
     """
     seen.add(path.resolve())
     found: list[str] = []
-    text = re.sub(r"\\\r?\n", " ", path.read_text("utf-8-sig"))
+    text = re.sub(r"\\\r?\n", " ", utf8(path).removeprefix("\ufeff"))
     for number, raw in enumerate(text.splitlines(), 1):
         line = (
             re.sub(r"(^|\s)#.*$", "", raw) if not re.match(r"\s*(-e\s+)?\S+://", raw) else re.sub(r"\s+#.*$", "", raw)
         )
         line = re.sub(r"\s+--(hash|config-settings|global-option)[= ]\S+", "", line).strip()
-        if included := re.match(r"(-r|--requirement)[= ]\s*(\S+)", line):
+        if included := re.match(r"(-r|--requirement)[=\s]*(\S+)", line):
             other = (path.parent / included[2]).resolve()
             if not other.exists():
                 raise Refused(f"{path.name}, line {number}: {included[2]} is not there. Add it, or remove the line.")
             if other not in seen:
-                found += requirements(other, seen)
+                found += requirements(other, seen, notes)
             continue
-        line = re.sub(r"^(-e|--editable)[= ]\s*", "", line)
+        if re.match(r"-c|--constraint", line):
+            notes.append(f"{line} in {path.name}: write its lines into tool.uv.constraint-dependencies, then uv lock")
+        line = re.sub(r"^(-e|--editable)[=\s]*", "", line)
         if not line or line.startswith("-") or line in (".", "./"):
             continue
         if re.match(r"[a-z+]+://", line):

@@ -241,6 +241,17 @@ def test_a_version_that_setup_py_has_from_git_stays_so(
     assert "git apply" not in said
 
 
+def test_what_is_not_taken_over_is_told(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
+    """Scripts become no package by themselves, and constraints no dependencies."""
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, text in (("requirements.txt", "-c limits.txt\npackaging\n"), ("main.py", ""), ("helper.py", "")):
+        (files / name).write_text(text)
+    said = adopt(existing("scripts", files=files), template)
+    assert "\n  helper.py, main.py beside the new package: move into it what belongs there\n" in said
+    assert "\n  -c limits.txt in requirements.txt: write its lines into tool.uv.constraint-dependencies" in said
+
+
 @pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
 def test_nothing_is_written_beside_code(
     file: str, existing: Callable[..., Repository], template: Path, tmp_path: Path

@@ -29,7 +29,7 @@ LINES = {
     "packaging==25.0 \\\n    --hash=sha256:aa \\\r\n    --hash=sha256:bb": ["packaging==25.0"],
     "# nothing\n\n": [],
     "--index-url https://index.example.org/simple\n-i x\n-c constraints.txt\n--no-binary :all:": [],
-    "-e .\n.\n./": [],
+    "-e .\n-e.\n.\n./": [],
     "one @ git+https://git.example.org/one.git@v1#subdirectory=x": [
         "one @ git+https://git.example.org/one.git@v1#subdirectory=x"
     ],
@@ -44,15 +44,17 @@ def test_requirements(text: str, tmp_path: Path) -> None:
     """Pip's format as [project] dependencies."""
     path = tmp_path / "requirements.txt"
     path.write_bytes(text.encode())
-    assert requirements(path, set()) == LINES[text]
+    notes: list[str] = []
+    assert requirements(path, set(), notes) == LINES[text]
+    assert [note.partition(":")[0] for note in notes] == ["-c constraints.txt in requirements.txt"] * ("-c " in text)
 
 
 def test_requirements_include_each_file_once(tmp_path: Path) -> None:
     """Circles too."""
     (tmp_path / "more").mkdir()
-    (tmp_path / "requirements.txt").write_text("-r more/base.txt\n--requirement=more/base.txt\none\n")
+    (tmp_path / "requirements.txt").write_text("-rmore/base.txt\n--requirement=more/base.txt\none\n")
     (tmp_path / "more/base.txt").write_text("-r ../requirements.txt\ntwo\n")
-    assert requirements(tmp_path / "requirements.txt", set()) == ["two", "one"]
+    assert requirements(tmp_path / "requirements.txt", set(), []) == ["two", "one"]
 
 
 @pytest.mark.parametrize("line", ["./one.whl", "../one", "one two", "git+https://git.example.org/one.git", "=1.0"])
@@ -61,7 +63,7 @@ def test_requirements_without_a_name(line: str, tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(f"packaging\n\n{line}\n")
     with pytest.raises(Refused, match=r"requirements\.txt, line 3: .*Write it as NAME @ "):
-        requirements(path, set())
+        requirements(path, set(), [])
 
 
 def test_a_missing_include_is_refused(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_missing_include_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text("-r gone.txt\n")
     with pytest.raises(Refused, match=r"requirements\.txt, line 1: gone\.txt is not there"):
-        requirements(path, set())
+        requirements(path, set(), [])
 
 
 FIND = "[tool.setuptools.packages.find]\n"

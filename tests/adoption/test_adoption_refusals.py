@@ -23,6 +23,14 @@ BROKEN = {
         {"requirements.txt": REQUIREMENTS + "./wheels/one.whl\n"},
         ["requirements.txt, line 2", "./wheels/one.whl", "NAME @ URL"],
     ),
+    "requirements-encoding": (
+        {"requirements.txt": "\udcff\udcfep\0i\0p\0"},
+        ["requirements.txt is not UTF-8", "Save it as UTF-8"],
+    ),
+    "workspace": (
+        {"pyproject.toml": '[tool.uv.workspace]\nmembers = ["one"]\n'},
+        ["root of a uv workspace", "git subtree split"],
+    ),
     "no-name": (
         {"requirements.txt": REQUIREMENTS + "git+https://git.example.org/one.git\n"},
         ["requirements.txt, line 2", "has no name", "NAME @ git+https://git.example.org/one.git"],
