@@ -29,11 +29,12 @@ LINES = {
     "packaging==25.0 \\\n    --hash=sha256:aa \\\r\n    --hash=sha256:bb": ["packaging==25.0"],
     "# nothing\n\n": [],
     "--index-url https://index.example.org/simple\n-i x\n-c constraints.txt\n--no-binary :all:": [],
-    "-e .\n-e.\n.\n./": [],
+    "-e .\n.\n./": [],
     "one @ git+https://git.example.org/one.git@v1#subdirectory=x": [
         "one @ git+https://git.example.org/one.git@v1#subdirectory=x"
     ],
     "git+file:///srv/one#egg=one": ["one @ git+file:///srv/one"],
+    "-egit+https://git.example.org/one.git#egg=one": ["one @ git+https://git.example.org/one.git"],
     "-e git+https://git.example.org/one.git#egg=one[x]  # ours": ["one[x] @ git+https://git.example.org/one.git"],
     "\ufeffpackaging": ["packaging"],
 }
@@ -52,9 +53,10 @@ def test_requirements(text: str, tmp_path: Path) -> None:
 def test_requirements_include_each_file_once(tmp_path: Path) -> None:
     """Circles too."""
     (tmp_path / "more").mkdir()
-    (tmp_path / "requirements.txt").write_text("-rmore/base.txt\n--requirement=more/base.txt\none\n")
-    (tmp_path / "more/base.txt").write_text("-r ../requirements.txt\ntwo\n")
-    assert requirements(tmp_path / "requirements.txt", set(), []) == ["two", "one"]
+    (tmp_path / "requirements.txt").write_text("-rmore/base.txt\none\n")
+    (tmp_path / "more/base.txt").write_text("--requirement=../requirements.txt\n--requirement deeper.txt\ntwo\n")
+    (tmp_path / "more/deeper.txt").write_text("three\n")
+    assert requirements(tmp_path / "requirements.txt", set(), []) == ["three", "two", "one"]
 
 
 @pytest.mark.parametrize("line", ["./one.whl", "../one", "one two", "git+https://git.example.org/one.git", "=1.0"])
