@@ -90,7 +90,8 @@ def read(folder: Path, uv: str) -> Project:
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"pyproject.toml is not TOML: {error}. Mend it, then run the same command again.") from error
     project = Project(text, toml, *packages(folder, toml))
-    if not project.modules and (scripts := sorted(path.name for path in folder.glob("*.py"))):
+    scripts = sorted(path.name for path in folder.glob("*.py") if path.name != "setup.py")
+    if not project.modules and scripts:
         project.notes.append(f"{', '.join(scripts)} beside the new package: move into it what belongs there")
     if "project" in toml:
         return project

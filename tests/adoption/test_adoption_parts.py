@@ -19,7 +19,7 @@ from closing import Report, last_release
 from files import Files
 from merge import merge
 from pattern import line_length, passed_over, pattern
-from project import Project, Refused, packages, project_table, requirements
+from project import Project, Refused, packages, project_table, read, requirements
 
 LINES = {
     "packaging": ["packaging"],
@@ -111,6 +111,15 @@ def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert packages(tmp_path, tomllib.loads(toml))[0] == found
+
+
+def test_scripts_beside_a_new_package(tmp_path: Path) -> None:
+    """They are told; a setup.py beside a [project] table is the backend's."""
+    (tmp_path / "pyproject.toml").write_text(TABLE)
+    (tmp_path / "setup.py").touch()
+    assert read(tmp_path, "uv").notes == []
+    (tmp_path / "main.py").touch()
+    assert read(tmp_path, "uv").notes == ["main.py beside the new package: move into it what belongs there"]
 
 
 @pytest.mark.parametrize(
