@@ -62,6 +62,8 @@ async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int
         raise Failed(f"no connection ({type(error).__name__})") from None
     if answer.is_success or answer.status_code in expected:
         return answer
+    if answer.has_redirect_location:
+        raise Failed(f"moved to {answer.headers['location']}: correct the list or GITEA_URL")
     try:
         message = " ".join(str(answer.json()["message"]).split())
     except (ValueError, LookupError, TypeError):
@@ -79,7 +81,7 @@ async def version_of(client: httpx.AsyncClient, repository: str) -> str:
             raise Failed(f"{name} is not YAML") from None
         if isinstance(answers, dict) and "gitea_owner" in answers:
             return str(answers.get("_commit", "?"))
-    raise Failed("not on the template: no answers file of it")
+    raise Failed(f"not on the template: no {' or '.join(ANSWERS)}")
 
 
 def number(version: str) -> tuple[int, ...]:
@@ -110,10 +112,10 @@ async def look(client: httpx.AsyncClient, row: Row, known: list[tuple[int, ...]]
         row.pull += "".join(
             f"{' ' if row.pull else ''}#{pull['number']} {pull['head']['ref'].removeprefix('template/')}"
             for pull in pulls
-            if pull["head"]["ref"].startswith("template/")
+            if number(pull["head"]["ref"].removeprefix("template/"))
         )
         page += 1
-    row.answer = "newest" if row.behind == "0" else "behind"
+    row.answer = {"0": "newest", "?": "unknown version"}.get(row.behind, "behind")
 
 
 async def ask(client: httpx.AsyncClient, row: Row, known: list[tuple[int, ...]]) -> None:

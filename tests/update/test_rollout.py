@@ -21,7 +21,11 @@ TROUBLE = {
     "broken": ("acme/package-27", "500 Internal Server Error"),
     "silent": ("acme/package-47", "no end after 4 s"),
     "no workflow": ("acme/package-57", '404 workflow "template-update.yaml" doesn\'t exist'),
-    "no template": ("acme/package-67", "not on the template: no answers file of it"),
+    "no template": (
+        "acme/package-67",
+        "not on the template: no .copier-answers.yml or .copier-answers.gitea.yml of it",
+    ),
+    "moved": ("acme/package-71", "moved to https://git.example.org/x: correct the list or GITEA_URL"),
     "no json": ("acme/package-77", "an answer that is not Gitea's"),
     "no yaml": ("acme/package-87", ".copier-answers.yml is not YAML"),
 }
@@ -58,6 +62,8 @@ class Town(Gitea):
                     self.late.set()
             if repository == names["forbidden"]:
                 return answer(403, {"message": "token does not have at least one of required scope(s)"})
+            if repository == names["moved"]:
+                return answer(301, headers=(("Location", "https://git.example.org/x"),))
             if repository in (names["broken"], names["no json"]):
                 return "500 Internal Server Error" if repository == names["broken"] else "200 OK", page, html
             if repository == SLOW:
@@ -158,15 +164,17 @@ def test_no_more_at_once_than_allowed(template: Template, town: Town) -> None:
 def test_status_shows_where_everybody_is(template: Template, town: Town) -> None:
     """Version, how far behind, open pull request; and nothing is started."""
     head = {"ref": "template/v1.9.0"}
-    other = {"number": 3, "state": "open", "head": {"ref": "feature"}}
+    other = {"number": 3, "state": "open", "head": {"ref": "template/my-idea"}}
     closed = {"number": 4, "state": "closed", "head": {"ref": "template/v1.8.0"}}
     town.known[NAMES[2]].pulls = [other, closed, {"number": 5, "state": "open", "head": head}]
     town.known[NAMES[3]].answers = "_commit: v1.3.0-2-gabc1234\ngitea_owner: acme\n"
+    town.known[NAMES[4]].answers = "_commit: 0123abc\ngitea_owner: acme\n"
     done = rollout(template, "status", town.inside)
     assert done.returncode == 0, done.stderr
     table = rows(done.stdout)
     assert table[NAMES[2]] == ["v1.2.0", "8", "#5 v1.9.0", "behind"]
     assert table[NAMES[3]] == ["v1.3.0-2-gabc1234", "7", "", "behind"]
+    assert table[NAMES[4]] == ["0123abc", "?", "", "unknown version"]
     assert table[NAMES[99]] == [NEWEST, "0", "", "newest"]
     assert "100 of 100 answered." in done.stdout
     assert not [call for call in town.calls if call[0] == "dispatch"]
