@@ -210,12 +210,16 @@ def update() -> None:
     if unmerged := git("diff", "--name-only", "--diff-filter=U", cwd=TREE).splitlines():
         reasons.append(f"unmerged, with both sides between conflict markers: {', '.join(unmerged)}")
     git("add", "--all", cwd=TREE)
+    # The template's own files even where .gitignore has a pattern for them.
+    git("add", "--all", "--force", "--", ".gitea", "tests/test_smoke.py", cwd=TREE)
     bot = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
     git(*bot, "commit", "--quiet", "--no-verify", "-m", f"chore: template {version}", cwd=TREE)
     git("fetch", "--quiet", TREE, "HEAD")
     git("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
     results = check(index)
     reasons += [f"`{command}` fails" for command, passed, _ in results if not passed]
+    # Who reads the pull request has no HEAD from before it.
+    report = report.replace("git diff HEAD", f"git diff origin/{plan['base']} origin/{plan['branch']}")
     title = f"{'WIP: ' if reasons else ''}chore: template {version}"
     PLAN.write_text(json.dumps({**plan, "title": title, "text": compose(before, version, report, reasons, results)}))
 
@@ -282,7 +286,7 @@ def open_pull() -> None:
     print(f"update: pull request #{pull['number']}: {plan['title']}")
 
 
-def close_older(base: str, branch: str, number: int) -> None:
+def close_older(base: str, branch: str, newest: int) -> None:
     """Close the open pull requests of other versions; their text says which one takes their place."""
     page, pulls = 1, []
     while batch := api("GET", f"/pulls?state=open&limit=50&page={page}")[1]:
@@ -290,8 +294,9 @@ def close_older(base: str, branch: str, number: int) -> None:
     for pull in pulls:
         head = pull["head"]
         of_this = (head.get("repo") or {}).get("full_name", "").lower() == REPOSITORY.lower()
-        if of_this and head["ref"].startswith(PREFIX) and head["ref"] != branch and pull["base"]["ref"] == base:
-            body = f"Replaced by #{number}.\n\n{pull['body']}"
+        ours = head["ref"].startswith(PREFIX) and number(head["ref"].removeprefix(PREFIX))
+        if of_this and ours and head["ref"] != branch and pull["base"]["ref"] == base:
+            body = f"Replaced by #{newest}.\n\n{pull['body']}"
             api("PATCH", f"/pulls/{pull['number']}", state="closed", body=body)
             print(f"update: #{pull['number']} ({head['ref']}) is closed.")
 

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from act_runner import write_program
-from gitea_api import BAD, BOT, JOB, Gitea, shapes_of
+from gitea_api import BAD, BOT, JOB, Gitea, refusal, shapes_of
+from loopback_gitea import Answer
 from scene import BRANCH, HOSTILE, NEW, REPOSITORY, TEMPLATE, Scene
 
 GREEN, RED = {"update": "success"}, {"update": "failure"}
@@ -69,7 +72,9 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
     scene.package.write("tests/test_env.py", witness.format(who="tests") + "\n\ndef test_it() -> None:\n    pass\n")
     scene.package.do("uvx", "ruff@0.17.6", "format", "--quiet", "tests")
     scene.package.do("uvx", "ruff@0.17.6", "check", "--quiet", "--fix", "--ignore", "E401", "tests")
-    for branch in ("feature", "template/v1.0.5"):
+    scene.package.write(".gitignore", scene.package.read(".gitignore") + ".*\n")
+    scene.template.write("template/.gitea/more.txt", "")
+    for branch in ("feature", "template/my-idea", "template/v1.0.5"):
         scene.package.git("push", "--quiet", "origin", f"{scene.push('docs: more')}:refs/heads/{branch}")
         scene.gitea._open(
             scene.repository, None, None, {"head": branch, "base": "main", "title": branch, "body": "Old."}
@@ -83,10 +88,11 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
 
     run = scene.bot()
     assert run.jobs == GREEN, run
-    feature, older, newest = scene.pulls
-    assert feature["state"] == "open"
-    assert (older["state"], older["body"]) == ("closed", "Replaced by #13.\n\nOld.")
-    assert (newest["number"], newest["head"]["ref"], newest["state"]) == (13, "template/v1.2.0", "open")
+    *others, older, newest = scene.pulls
+    assert [pull["state"] for pull in others] == ["open", "open"]
+    assert (older["state"], older["body"]) == ("closed", "Replaced by #14.\n\nOld.")
+    assert (newest["number"], newest["head"]["ref"], newest["state"]) == (14, "template/v1.2.0", "open")
+    assert scene.show(".gitea/more.txt", "template/v1.2.0") == "", "a file of the template's that .gitignore names"
     assert newest["title"] == "chore: template v1.2.0", newest["body"]
     assert "CI runs on it" in newest["body"]
     assert {token for _, repository, token in scene.gitea.calls if repository == REPOSITORY} == {BOT}
@@ -105,7 +111,12 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
 
 
 def test_nothing_newer(scene: Scene) -> None:
-    """The newest version is on main: green, and Gitea is not even asked."""
+    """A commit behind the newest version is on main: green, and Gitea is not even asked."""
+    scene.package.edit(".copier-answers.yml", "_commit: v1.0.0\n", "_commit: v1.0.0-3-g0123abc\n")
+    scene.push("chore: a trial of the template")
+    scene.template.write("tasks/pull_request.py", 'raise SystemExit("A version that is not released has run.")\n')
+    scene.template.tag("2.0.0-rc1", "feat: try this")
+    scene.publish()
     scene.template.git("--git-dir", scene.gitea.bare(TEMPLATE), "tag", "--delete", NEW)
     run = scene.run()
     assert run.jobs == GREEN, run
@@ -124,8 +135,35 @@ def test_a_template_at_a_local_path(scene: Scene) -> None:
     assert (set(scene.heads), scene.pulls) == ({"main"}, [])
 
 
+def test_a_template_at_an_address_for_ssh(scene: Scene) -> None:
+    """No runner has a key: it is read over HTTP, with the token that may."""
+    scene.gitea.known[TEMPLATE].private = True
+    address = f"git+{scene.gitea.outside}/{TEMPLATE}.git"
+    scene.package.edit(".copier-answers.yml", address, f"git@{urlsplit(scene.gitea.outside).hostname}:{TEMPLATE}.git")
+    scene.push("chore: by ssh")
+    run = scene.bot()
+    assert run.jobs == GREEN, run
+    assert [pull["title"] for pull in scene.pulls] == [f"chore: template {NEW}"]
+
+
+def test_a_template_that_cannot_be_found(scene: Scene) -> None:
+    """Red, with what to do: an address that Copier alone can read, and no answers."""
+    address = f"git+{scene.gitea.outside}/{TEMPLATE}.git"
+    scene.package.edit(".copier-answers.yml", address, f"gh:{TEMPLATE}")
+    scene.push("chore: short")
+    run = scene.bot()
+    assert run.jobs == RED, run
+    assert "make _src_path in .copier-answers.yml one of git+https" in last_words(run.log())
+    scene.package.git("rm", "--quiet", ".copier-answers.yml")
+    scene.push("chore: tidy")
+    run = scene.bot()
+    assert run.jobs == RED, run
+    assert ".copier-answers.yml is not there: put it back" in last_words(run.log())
+
+
 def test_an_unmerged_file_makes_a_draft(scene: Scene) -> None:
     """A version that lets Copier merge a file of the user's: both sides are there, and the title says WIP."""
+    scene.package.write("tests/test_smoke.py", scene.package.read("tests/test_smoke.py") + "# mine\n")
     scene.package.edit("README.md", "## Work on it", "## How we work")
     scene.push("docs: ours")
     scene.template.edit("template/README.md.jinja", "## Work on it", "## Working on it")
@@ -138,6 +176,7 @@ def test_an_unmerged_file_makes_a_draft(scene: Scene) -> None:
     assert pull["title"] == "WIP: chore: template v1.2.0"
     assert pull["draft"]
     assert "README.md" in pull["body"].split("###")[0]
+    assert "(git diff origin/main origin/template/v1.2.0 -- tests/test_smoke.py)" in pull["body"]
     assert "## How we work" in scene.show("README.md", "template/v1.2.0")
 
 
@@ -161,9 +200,22 @@ def test_red_lint_and_tests_make_a_draft(scene: Scene) -> None:
 
 
 def test_a_branch_of_a_persons_is_left(scene: Scene) -> None:
-    """Somebody's commit on the branch, and no pull request: not lost."""
-    commit = scene.push("fix: by hand")
-    scene.package.git("push", "--quiet", "origin", f"{commit}:refs/heads/{BRANCH}")
+    """Somebody's commit on the branch, and no pull request: not lost, even if it came while this ran."""
+    commit = scene.package.commit("fix: by hand")
+    scene.package.git("reset", "--quiet", "--hard", "HEAD~1")
+
+    def meanwhile(name: str, _: str) -> Answer | None:
+        if name != "branch":
+            return None
+        scene.package.git("push", "--quiet", "origin", f"{commit}:refs/heads/{BRANCH}")
+        return refusal(404, "branch does not exist")
+
+    scene.gitea.stop = meanwhile
+    run = scene.bot()
+    assert run.jobs == GREEN, run
+    assert "another run has just pushed" in last_words(run.log())
+    assert (scene.heads[BRANCH], scene.pulls) == (commit, [])
+    scene.gitea.stop = lambda *_: None
     run = scene.bot()
     assert run.jobs == GREEN, run
     assert "person@example.com" in last_words(run.log())
@@ -182,8 +234,36 @@ def test_a_closed_pull_request_is_a_no(scene: Scene) -> None:
     assert (scene.heads, len(scene.pulls)) == (before, 1)
 
 
+def test_the_newest_that_is_open_closes_older_ones(scene: Scene) -> None:
+    """What a run that was cut off had left to do; on any page, and of this repository and branch alone."""
+
+    def pull(number: int, branch: str, repository: str = REPOSITORY, base: str = "main") -> dict[str, Any]:
+        head = {"ref": branch, "repo": {"full_name": repository} if repository else None}
+        return {"number": number, "state": "open", "body": "", "head": head, "base": {"ref": base}}
+
+    scene.pulls[:] = [
+        pull(1, "template/v1.0.5"),
+        *(pull(number, "feature") for number in range(2, 61)),
+        pull(61, "template/v1.0.5", "person/handler-base"),
+        pull(62, "template/v1.0.5", ""),
+        pull(63, "template/v1.0.5", base="stable"),
+        pull(64, "template/v1.0.6", "Acme/Handler-Base"),
+        pull(65, BRANCH),
+    ]
+    run = scene.bot()
+    assert run.jobs == GREEN, run
+    assert {pull["number"]: pull["body"] for pull in scene.pulls if pull["state"] == "closed"} == {
+        1: "Replaced by #65.\n\n",
+        64: "Replaced by #65.\n\n",
+    }
+    assert (set(scene.heads), len(scene.pulls)) == ({"main"}, 65)
+
+
 def test_an_older_gitea_needs_a_bot(scene: Scene) -> None:
-    """The job's token may push, not open; the next run, with the secret, takes the branch and opens."""
+    """The job's token may push, not open; the next run, with the secret, takes the branch and opens.
+
+    Gitea has opened it by then and not said so (its answer was lost): that one is taken.
+    """
     scene.gitea.release = (1, 25)
     run = scene.run()
     assert run.jobs == RED, run
@@ -191,8 +271,15 @@ def test_an_older_gitea_needs_a_bot(scene: Scene) -> None:
     for text in ("403", "TEMPLATE_TOKEN", "write:repository", "team"):
         assert text in last_words(run.log())
     assert (set(scene.heads), scene.pulls) == ({"main", BRANCH}, [])
+
+    def opened(name: str, _: str) -> None:
+        if name == "open":
+            scene.gitea._open(scene.repository, None, None, {"head": BRANCH, "base": "main", "title": "x"})
+
+    scene.gitea.stop = opened
     again = scene.bot()
     assert again.jobs == GREEN, again
+    assert "pull request #11" in last_words(again.log())
     assert [pull["head"]["ref"] for pull in scene.pulls] == [BRANCH]
 
 
