@@ -14,7 +14,7 @@ from versions import ROOT, Package, Template
 
 NEWEST = "v999.0.0"
 TAGS = subprocess.run(
-    ("git", "tag", "--list", "v*"), cwd=ROOT, capture_output=True, text=True, check=True
+    ("git", "tag", "--list", "v*", "--sort=v:refname"), cwd=ROOT, capture_output=True, text=True, check=True
 ).stdout.split()
 RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
 # Answers that were taken once, the first of each being no default: they are good for ever. Add here, take nothing away.
@@ -110,6 +110,14 @@ def test_a_released_version_updates_to_this(tmp_path: Path, env: dict[str, str],
     package = Package(tmp_path / ANSWERS["project_name"], env)
     package.copy(template, tag, **ANSWERS)
     updates(package, template, tmp_path)
+
+
+def test_ci_has_the_released_versions() -> None:
+    """Without the tags, the test above has nothing to update from."""
+    workflow = yaml.safe_load((ROOT / ".gitea/workflows/ci.yaml").read_text())
+    checkout = workflow["jobs"]["test"]["steps"][0]
+    assert checkout["uses"].startswith("actions/checkout@")
+    assert checkout["with"]["fetch-depth"] == 0
 
 
 def questions(text: str) -> dict[str, dict[str, Any]]:
