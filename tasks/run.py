@@ -39,8 +39,9 @@ def apply(uv: str | None, operation: str, *arguments: str) -> int:
         print("uv was not found, and an existing repository is brought onto the template with it. Nothing was written.")
         print("Install uv (or start Copier with uvx), then run the same command again.")
         return 1
-    # Not the configuration of the repository in hand: apply.py has its own dependencies.
-    script = [uv, "run", "--quiet", "--no-config", "--script", str(Path(__file__).with_name("apply.py"))]
+    # The machine's settings of uv, not those of the repository in hand: apply.py has its own dependencies.
+    program = Path(__file__).with_name("apply.py")
+    script = [uv, "run", "--quiet", "--project", str(program.parent), "--script", str(program)]
     environment = {**os.environ, "UV": uv, "COPIER_PYTHON": sys.executable}
     return subprocess.run([*script, operation, *arguments], check=False, env=environment).returncode
 

@@ -66,7 +66,7 @@ def lint(root: Path) -> Lint:
     """Ask the ruff of uv.lock, from a cache of uv's, about all files but the template's own."""
     packages = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
     version = next(package["version"] for package in packages if package["name"] == "ruff")
-    ruff = ("tool", "run", "--quiet", "--no-config", f"ruff@{version}")
+    ruff = ("tool", "run", "--quiet", f"ruff@{version}")
     check = [*ruff, "check", "--no-cache", "--output-format", "json"]
     format_ = [*ruff, "format", "--check", "--no-cache", "--output-format", "json"]
     found, unformatted = (

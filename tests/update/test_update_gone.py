@@ -4,10 +4,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from loopback_gitea import Listener
 from test_update_edits import EDITS
-from versions import NEWEST, Package, Template
+from versions import NEWEST, Folder, Package, Template
 
 
 def test_a_version_that_is_gone(package: Callable[..., Package], rendered: Callable[..., Package]) -> None:
@@ -129,6 +131,25 @@ def test_an_update_that_never_began(
     words = (shutil.which("env"), "--default-signal=INT", sys.executable, "-m", "copier", "update", "--trust")
     done = mine.run(*words, "--defaults", "--vcs-ref", NEWEST, PATH=":".join(path), **variables)
     assert "tasks/run.py" in done.stderr, "it failed before the update's own program"
+    assert mine.git("status", "--porcelain") == ""
+
+
+def test_uv_is_set_up_as_the_machine_has_it(tmp_path: Path, package: Callable[..., Package]) -> None:
+    """Behind a mirror nothing but the mirror answers: the update asks the index that the machine's uv.toml names."""
+    asked = []
+
+    def mirror(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start_response("403 Forbidden", [])
+        return []
+
+    listener, mine = Listener(mirror), package()
+    Folder(tmp_path / "config", {}).write("uv/uv.toml", f'[[index]]\nurl = "{listener.url}/simple"\n')
+    variables = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    words = (sys.executable, "-m", "copier", "update", "--trust", "--defaults", "--vcs-ref", NEWEST)
+    done = mine.run(*words, **variables, NO_PROXY="127.0.0.1")
+    listener.close()
+    assert asked == ["/simple/pyyaml/"], done.stderr
     assert mine.git("status", "--porcelain") == ""
 
 
