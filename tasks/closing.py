@@ -84,6 +84,10 @@ def left_to_do(
         left.append(
             (f"ruff cannot read {', '.join(lint.broken)}: mend or exclude them", "uv run --extra dev ruff check")
         )
+    branch = git(root, "symbolic-ref", "--short", "HEAD")
+    if branch is None:
+        branch = "adopt"
+        left.append(("you are on no branch, and nothing would be pushed", f"git switch -c {branch}"))
     names = {*patched, *changes(root, "--ignored", "--", *written)}
     if names:
         force = "-f " if ignored(root, names) else ""
@@ -99,20 +103,59 @@ def left_to_do(
     if tag != version:
         why = f"the release counts on from tags such as {version}, and {tag} is none"
         left.append((why, f"git tag {version} {shlex.quote(tag + '^{commit}')}"))
-    branch = git(root, "symbolic-ref", "--short", "HEAD") or "main"
-    if branch == "master":
-        why = "the workflow publishes from main alone: rename, and choose main in Gitea (Settings, Branches)"
-        left.append((why, "git branch -m master main"))
-    owner = f"{answers['gitea_url']}/{answers['gitea_owner']}"
+    main = main_branch(root, branch)
+    if main != "main":
+        why = f"the workflow publishes from main alone: rename {main}"
+        left.append((why, f"git branch -m {shlex.quote(main)} main"))
     where = f"{answers['gitea_url']}/org/{answers['gitea_owner']}/settings/actions/secrets"
     left.append(("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}"))
-    if branch in ("main", "master") and names:
-        remote = git(root, "remote", "get-url", "origin")
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
-        add = "" if remote else f"git remote add origin {owner}/{name}.git && "
-        push = f"git push -u origin main {version}".strip()
-        left.append(("push: lint, test and the first release run", add + push))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
+    home = f"{answers['gitea_url']}/{answers['gitea_owner']}/{name}"
+    if names:
+        left.append(push(root, answers, home, branch, main, version))
+    if main != "main":
+        left.append(("choose main in Gitea (Settings, Branches)", f"# {home}/settings/branches"))
     return left
+
+
+def main_branch(root: Path, branch: str) -> str:
+    """Name the branch that is main, or that has to be renamed to it: origin's default one, or what is likely it."""
+    heads = (git(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads") or "").split()
+    if "main" in heads or git(root, "rev-parse", "--verify", "refs/remotes/origin/main"):
+        return "main"
+    default = git(root, "symbolic-ref", "refs/remotes/origin/HEAD") or ""
+    likely = "master" if "master" in heads else heads[0] if len(heads) == 1 else branch
+    return default.removeprefix("refs/remotes/origin/") or likely
+
+
+def push(root: Path, answers: dict[str, Any], home: str, branch: str, main: str, version: str) -> tuple[str, str]:
+    """Give the push that the first release follows, to a remote in Gitea.
+
+    Args:
+        root: The repository.
+        answers: The answers that hold.
+        home: The address that the repository has in Gitea.
+        branch: The branch with the commit.
+        main: The branch that is main by then.
+        version: The tag that has to be there, too, or "".
+    """
+    where = host(git(root, "remote", "get-url", "origin") or "")
+    elsewhere = where not in ("", host(answers["gitea_url"]), host(answers["gitea_internal_url"]))
+    remote = "gitea" if elsewhere else "origin"
+    add = "" if git(root, "remote", "get-url", remote) else f"git remote add {remote} {home}.git && "
+    pushed = [] if branch == main else [branch]
+    if not pushed or git(root, "rev-parse", "--verify", f"refs/remotes/{remote}/main") is None:
+        pushed.insert(0, "main")
+    why = f"push, then merge {branch} into main" if branch != main else "push"
+    why += ": lint, test and the first release run"
+    why += f" at {answers['gitea_url']} alone, and origin is at {where}" if elsewhere else ""
+    return why, f"{add}git push -u {remote} {quoted([*pushed, version] if version else pushed)}"
+
+
+def host(url: str) -> str:
+    """Give the host in the address of a remote; empty for a path."""
+    found = re.match(r"[a-z+]+://(?:[^@/]*@)?([\w.-]+)|(?:[^@/:]*@)?([\w.-]+):(?!//)", url)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def beside(root: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from adopting import FIRST, Repository, commands, wheel
+from adopting import FIRST, Repository, add_origin, commands, wheel
 
 
 def adopt(repository: Repository, template: Path, *words: str) -> str:
@@ -140,8 +140,38 @@ def test_master_is_renamed_by_a_person(existing: Callable[..., Repository], temp
     said = adopt(repository, template)
     assert "publishes from main alone" in said
     assert "Settings, Branches" in said
-    assert "git branch -m master main" in commands(said).splitlines()
+    lines = commands(said).splitlines()
+    home = "https://git.daviestechlabs.io/daviestechlabs/branch-master"
+    push, choose = f"git remote add origin {home}.git && git push -u origin main", f"# {home}/settings/branches"
+    assert lines.index("git branch -m master main") < lines.index(push) < lines.index(choose)
     assert repository.git("symbolic-ref", "--short", "HEAD") == "master"
+
+
+@pytest.mark.parametrize(
+    ("command", "branch"),
+    [
+        ("git checkout -q --detach", "adopt"),
+        ("git switch -q -c feature", "feature"),
+        ("git branch -m trunk", "main"),
+        ("git branch -m trunk; git checkout -q --detach", "adopt"),
+        ("git branch -m master; git switch -q -c 'x;y'", "x;y"),
+    ],
+)
+def test_whatever_is_checked_out_comes_to_main(
+    command: str, branch: str, existing: Callable[..., Repository], template: Path
+) -> None:
+    """The commit is pushed on its branch, main is there, and the merge is named."""
+    repository = existing("untyped-code")
+    repository.need("bash", "-c", command)
+    bare, old = add_origin(repository), repository.git("rev-parse", "HEAD")
+    left = commands(adopt(repository, template))
+    repository.need("bash", "-euo", "pipefail", "-c", left)
+    shown = bare.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
+    pushed = dict(line.split() for line in shown.splitlines())
+    new = repository.git("rev-parse", "HEAD")
+    assert new != old
+    assert pushed == {"main": old} | {branch: new}
+    assert (f"push, then merge {branch} into main" in left) == (branch != "main")
 
 
 def test_locked_versions_stay(existing: Callable[..., Repository], template: Path) -> None:

@@ -15,7 +15,7 @@ from rendering import Render
 
 sys.path.insert(0, str(ROOT / "tasks"))
 
-from closing import Report, last_release
+from closing import Report, last_release, push
 from files import Files
 from merge import merge
 from pattern import line_length, passed_over, pattern
@@ -157,6 +157,34 @@ def test_last_release(tags: list[str], last: tuple[str, str], tmp_path: Path) ->
     repository.git("tag", "v9.9.9")
     repository.git("reset", "-q", "--hard", "HEAD~")
     assert last_release(repository.path, "handler-base") == last
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ("", "git remote add origin https://git.test/acme/one.git && git push -u origin main"),
+        ("git@github.test:me/one.git", "git remote add gitea https://git.test/acme/one.git && git push -u gitea main"),
+        (
+            "https://me:x@github.test/me/one",
+            "git remote add gitea https://git.test/acme/one.git && git push -u gitea main",
+        ),
+        ("ssh://git@git.test:2222/acme/one.git", "git push -u origin main"),
+        ("http://inside.test:3000/acme/one.git", "git push -u origin main"),
+        ("file:///srv/one.git", "git push -u origin main"),
+        ("../one.git", "git push -u origin main"),
+    ],
+)
+def test_push_goes_to_gitea(origin: str, command: str, tmp_path: Path) -> None:
+    """At another origin the workflow does not run, and that is said."""
+    repository = Repository(tmp_path / "one", clean_environment(tmp_path / "home"))
+    repository.path.mkdir()
+    repository.git("init", "-q", "-b", "main")
+    if origin:
+        repository.git("remote", "add", "origin", origin)
+    answers = {"gitea_url": "https://git.test", "gitea_internal_url": "http://inside.test:3000"}
+    why, shown = push(repository.path, answers, "https://git.test/acme/one", "main", "main", "")
+    assert shown == command
+    assert ("at https://git.test alone, and origin is at github.test" in why) == ("gitea main" in command)
 
 
 def test_files_are_written_whole_and_taken_back(tmp_path: Path) -> None:
