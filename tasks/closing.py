@@ -97,8 +97,10 @@ def left_to_do(
             ("commit", f'git add {force}-- {words} && git commit -m "feat: release through the workflow"{only}')
         )
     if lint.unformatted:
-        command = 'uv run --extra dev ruff format && git commit -am "style: format"'
-        left.append(("format the code; until then the lint job is red", command))
+        command, then = 'uv run --extra dev ruff format && git commit -am "style: format"', ""
+        if changes(root, "--untracked-files=no") - names:  # unfinished work, which is not to be committed
+            command, then = command.partition(" && ")[0], ", and commit what that changed"
+        left.append((f"format the code{then}; until then the lint job is red", command))
     tag, version = last_release(root, answers["project_name"])
     if tag != version:
         why = f"the release counts on from tags such as {version}, and {tag} is none"

@@ -63,17 +63,20 @@ class Lint:
 
 
 def lint(root: Path) -> Lint:
-    """Ask the ruff of uv.lock, from a cache of uv's, about all files but the template's own."""
+    """Ask the ruff of uv.lock, from a cache of uv's, about the files of this repository but the template's own."""
     packages = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
     version = next(package["version"] for package in packages if package["name"] == "ruff")
     ruff = ("tool", "run", "--quiet", f"ruff@{version}")
     check = [*ruff, "check", "--no-cache", "--output-format", "json"]
     format_ = [*ruff, "format", "--check", "--no-cache", "--output-format", "json"]
+    # Not those of submodules, which ruff looks at, too.
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
+    mine = {name for name in listed.split("\0") if not owned(name)}
     found, unformatted = (
         [
             (entry["code"] or "", name)
             for entry in json.loads(uv(root, *command).stdout or "[]")
-            if not owned(name := Path(entry["filename"]).relative_to(root).as_posix())
+            if (name := Path(entry["filename"]).relative_to(root).as_posix()) in mine
         ]
         for command in (check, format_)
     )

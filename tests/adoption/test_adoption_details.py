@@ -95,6 +95,16 @@ def test_lint_job_is_red_until_the_code_is_formatted(existing: Callable[..., Rep
     repository.need("bash", "-eo", "pipefail", "-c", form)
 
 
+def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], template: Path) -> None:
+    """Neither its rules nor its format are this repository's."""
+    repository, other = existing("lint-black"), existing("lint-flake8")
+    repository.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other.path), "vendor")
+    repository.commit("fix: a submodule")
+    said = adopt(repository, template)
+    assert "ruff format" not in commands(said)
+    assert "ignore" not in pyproject(repository)["tool"]["ruff"]["lint"]
+
+
 def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository], template: Path) -> None:
     """CI's `--extra dev` gives pytest and ruff, whichever of them the group has."""
     repository = existing("lint-ruff")

@@ -126,10 +126,16 @@ def test_the_commit_takes_only_its_own(existing: Callable[..., Repository], temp
     """What the user has staged stays staged; an ignored uv.lock is committed all the same."""
     repository = existing("workflows-ci")
     repository.write(".gitignore", "dist/\nuv.lock\n.venv/\n__pycache__/\n")
+    repository.write("checked/loose.py", "X  =  1\n")
     repository.commit("fix: ignore")
     make_dirty(repository)
+    repository.write("checked/__init__.py", "unfinished = 1\n")
     add_origin(repository)
-    repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
+    said = commands(adopt(repository, template))
+    repository.need("bash", "-euo", "pipefail", "-c", said)
+    assert "and commit what that changed" in said
+    assert (repository.path / "checked/loose.py").read_text() == "X = 1\n"
+    assert "unfinished" not in repository.git("show", "HEAD:checked/__init__.py")
     assert {"staged.txt", ".gitea/mine.txt"}.isdisjoint(repository.git("ls-tree", "-r", "--name-only", "HEAD").split())
     assert "uv.lock" in repository.git("ls-tree", "--name-only", "HEAD").split()
     assert "A  staged.txt" in repository.status().splitlines()
