@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,13 +74,18 @@ def left_to_do(
     if "version" in project.table.get("dynamic", []) and not project.by_tags:
         why = "the release sets a version that is written in pyproject.toml: write today's there"
         left.append((why, f"{static_version(root)}\nuv lock"))
-    for name in (name for name in RUFF_FILES if (root / name).exists()):
-        wanted = f'extend-exclude = [".gitea", "tests/test_smoke.py"]\n\n[lint]\nignore = {array(lint.rules)}\n'
+    if lint.failed:
+        why = f"{lint.failed} Mend that, then run the same command again: what the code breaks is not known yet"
+        left.append((why, "uv run --extra dev ruff check"))
+    for name in [name for name in RUFF_FILES if (root / name).exists() and not lint.failed][:1]:
         old = (root / name).read_bytes().decode()
-        if patch := difference(name, old, merge(old, "", wanted if lint.rules else wanted.partition("\n")[0]).text):
+        wanted = 'extend-exclude = [".gitea", "tests/test_smoke.py"]\n'
+        if lint.rules:  # a list in [lint] would overrule one of the old style, which has no table
+            table = "" if "ignore" in tomllib.loads(old.removeprefix("\ufeff")) else "\n[lint]\n"
+            wanted += f"{table}ignore = {array(lint.rules)}\n"
+        if patch := difference(name, old, merge(old, "", wanted).text):
             left.append((f"your {name}: the template's own files are not yours to lint", patch))
             patched.append(name)
-        break
     if lint.broken:
         left.append(
             (f"ruff cannot read {', '.join(lint.broken)}: mend or exclude them", "uv run --extra dev ruff check")
@@ -246,4 +252,5 @@ def difference(name: str, old: str, new: str) -> str:
     """Give the command that changes a file from old to new; empty where both are the same."""
     lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}")
     patch = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return f"git apply - <<'END'\n{patch}END" if patch else ""
+    # A line that is pasted into a terminal loses its carriage return.
+    return f"git apply --ignore-whitespace - <<'END'\n{patch}END" if patch else ""

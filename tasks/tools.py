@@ -60,6 +60,7 @@ class Lint:
     rules: list[str]  # that they break
     broken: list[str]  # that are no Python
     unformatted: bool
+    failed: str  # why it said nothing, or ""
 
 
 def lint(root: Path) -> Lint:
@@ -72,17 +73,19 @@ def lint(root: Path) -> Lint:
     # Not those of submodules, which ruff looks at, too.
     listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
     mine = {name for name in listed.split("\0") if not owned(name)}
+    checked, formatted = uv(root, *check), uv(root, *format_)
     found, unformatted = (
         [
             (entry["code"] or "", name)
-            for entry in json.loads(uv(root, *command).stdout or "[]")
+            for entry in json.loads(done.stdout or "[]")
             if (name := Path(entry["filename"]).relative_to(root).as_posix()) in mine
         ]
-        for command in (check, format_)
+        for done in (checked, formatted)
     )
     rule = re.compile("[A-Z]+[0-9]+")
     return Lint(
         sorted({code for code, _ in found if rule.fullmatch(code)}),
         sorted({name for code, name in found if not rule.fullmatch(code)}),
         any(code == "unformatted" for code, _ in unformatted),
+        "" if checked.stdout else " ".join(checked.stderr.split()),
     )

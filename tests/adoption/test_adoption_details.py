@@ -95,6 +95,40 @@ def test_lint_job_is_red_until_the_code_is_formatted(existing: Callable[..., Rep
     repository.need("bash", "-eo", "pipefail", "-c", form)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_ruff_toml_of_the_old_style(end: str, existing: Callable[..., Repository], template: Path) -> None:
+    """Its own list takes the rules in; the patch can be pasted, which loses carriage returns."""
+    repository = existing("lint-ruff-toml")
+    repository.write("ruff.toml", f'line-length = 88{end}select = ["E", "F"]{end}ignore = ["E741"]{end}')
+    repository.write("ruff_tomled/old.py", "import os\n\nl = 1\n")
+    repository.commit("fix: older")
+    add_origin(repository)
+    repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
+    settings = tomllib.loads((repository.path / "ruff.toml").read_text())
+    assert {"E741", "F401"} <= set(settings["ignore"])
+    assert "lint" not in settings
+    assert repository.git("status", "--porcelain") == ""
+    repository.need("uv", "run", "--extra", "dev", "ruff", "check")
+
+
+def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], template: Path) -> None:
+    """Its silence is not taken for clean code."""
+    repository = existing("lint-ruff")
+    text = (repository.path / "pyproject.toml").read_text()
+    repository.write("pyproject.toml", text.replace("[tool.ruff]\n", '[tool.ruff]\nrequired-version = "<0.10"\n'))
+    said = adopt(repository, template)
+    assert "Required version `<0.10` does not match" in said
+    assert "Mend that, then run the same command again" in commands(said).splitlines()[0]
+
+
+def test_files_that_are_no_python_are_named(existing: Callable[..., Repository], template: Path) -> None:
+    """Nobody can switch that off by a rule."""
+    repository = existing("untyped-code")
+    repository.write("untyped/old.py", 'print "old"\n')
+    left = commands(adopt(repository, template))
+    assert "# ruff cannot read untyped/old.py: mend or exclude them\nuv run --extra dev ruff check" in left
+
+
 def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], template: Path) -> None:
     """Neither its rules nor its format are this repository's."""
     repository, other = existing("lint-black"), existing("lint-flake8")
