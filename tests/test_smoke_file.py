@@ -116,10 +116,11 @@ def test_every_other_failing_import_fails(report: str) -> None:
 
 
 def test_without_optional_imports_nothing_is_skipped(render: Render, run: Run) -> None:
-    """The name of a missing package is in the report."""
+    """The name of a missing package is in the report, and the answer that makes it optional."""
     package = render()
     (package / "handler_base" / "needs_kfp.py").write_text("import kfp\n")
     run("uv", "sync", "--quiet", "--frozen", "--extra", "dev", cwd=package)
     said = run("uv", "run", "--no-sync", "pytest", "-v", cwd=package, code=1).stdout
     assert outcomes(said, "FAILED") == ["handler_base.needs_kfp"]
     assert "No module named 'kfp'" in said
+    assert "copier update --trust --data 'optional_imports=[NAME]'" in said
