@@ -166,6 +166,20 @@ def refuse_strangers(root: Path, answers_file: str) -> None:
             )
 
 
+def refuse_links(root: Path, names: list[str]) -> None:
+    """See that no file that is to be written is a symbolic link, or lies behind one.
+
+    Raises:
+        Refused: one does; it would be replaced, or git would not look behind it.
+    """
+    for path in map(Path, names):
+        if link := next((part for part in (path, *path.parents) if (root / part).is_symlink()), None):
+            raise Refused(
+                f"{link} is a symbolic link, and the template's files are plain ones. Put what it points to in its "
+                "place, then run the same command again."
+            )
+
+
 def earlier_render(template: Path, answers_file: str, root: Path, target: Path) -> dict[str, bytes]:
     """Give what an earlier run wrote that is not committed yet, by name; nothing where there was none."""
     if not (root / answers_file).exists():
@@ -212,6 +226,7 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
     new = render(template, "HEAD", answers, answers_file, folder / "new")
     earlier = earlier_render(template, answers_file, root, folder / "old")
     theirs = pattern((new / "pyproject.toml").read_text("utf-8"), project, root, adopting=True)
+    refuse_links(root, [*filter(owned, files_of(new)), "pyproject.toml", "uv.lock", answers_file])
     report = merge_pyproject(files, project.text, "", theirs)
     for name in filter(owned, files_of(new)):
         text = (new / name).read_bytes()

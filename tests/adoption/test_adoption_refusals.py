@@ -138,6 +138,17 @@ def test_a_folder_of_a_monorepo(existing: Callable[..., Repository], template: P
     assert (whole.status(), whole.content()) == (status, content)
 
 
+@pytest.mark.parametrize("link", ["pyproject.toml", ".gitea", "tests/test_smoke.py"])
+def test_a_symbolic_link(link: str, small: Repository, template: Path) -> None:
+    """git adds nothing behind a folder that is one; a file would be replaced."""
+    place = small.path / link
+    place.parent.mkdir(exist_ok=True)
+    target = small.path / "behind"
+    shutil.move(place, target) if place.exists() else target.mkdir()
+    place.symlink_to(os.path.relpath(target, place.parent))
+    assert f"{link} is a symbolic link" in refused(small, template)
+
+
 @pytest.mark.parametrize("git", [False, True])
 def test_a_folder_without_a_commit(git: bool, small: Repository, template: Path) -> None:
     """What pyproject.toml was would be lost, and the first commit would lack the code."""
