@@ -1,17 +1,19 @@
-"""How long an update takes, beside Copier's own part of it, and a rollout of a hundred repositories.
+"""How long an update and an adoption take, beside what Copier or uv do of it, and a rollout of a hundred repositories.
 
     uv run python benchmarks/update.py
 
 The first figure is `copier update` of a package over one version of the template, with the migration that brings the
-template's files, pyproject.toml and uv.lock; the second the same to a version that has no migration. The
-rollout asks a stand-in of Gitea on loopback. Medians, in seconds: of time, and of a processor's work in it, which other
-work on the same machine changes less.
+template's files, pyproject.toml and uv.lock; the second the same to a version that has no migration. The third is the
+adoption of a repository, the fourth a bare `uv lock` of what came of it. The rollout asks a stand-in of Gitea on
+loopback. Medians, in seconds: of time, and of a processor's work in it, which other work on the same machine changes
+less.
 """
 
 import asyncio
 import importlib.util
 import os
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -72,6 +74,26 @@ def updates(folder: Path) -> Figures:
     }
 
 
+def adoption(folder: Path) -> Figures:
+    """Time the adoption of a repository, and the lock alone of what came of it."""
+    env = clean_environment(folder / "home")
+    template = Template.make(folder / "template", env)
+    template.tag("1.0.0", "feat: one")
+    package = Package(folder / "handler-base", env)
+    shutil.copytree(ROOT / "tests/adoption/repositories/hatchling-flat", package.path)
+    package.git("init", "--quiet")
+    package.commit("feat: one")
+
+    def clean() -> None:
+        package.git("reset", "--quiet", "--hard")
+        package.git("clean", "--quiet", "-fdx")
+
+    return {
+        "adoption": median(lambda: package.copy(template, "v1.0.0"), clean),
+        "uv lock": median(lambda: package.do("uv", "lock", "--quiet"), (package.path / "uv.lock").unlink),
+    }
+
+
 def rollout(folder: Path) -> Figures:
     """Time asking a hundred repositories, and looking at them."""
     spec = importlib.util.spec_from_file_location("rollout", ROOT / "tasks/rollout.py")
@@ -101,7 +123,9 @@ def rollout(folder: Path) -> Figures:
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, (seconds, work) in (updates(Path(folder)) | rollout(Path(folder))).items():
+        root = Path(folder)
+        figures = updates(root / "update") | adoption(root / "adoption") | rollout(root)
+        for name, (seconds, work) in figures.items():
             print(f"{name:28} {seconds:6.2f} {work:6.2f}", flush=True)
 
 
