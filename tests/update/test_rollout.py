@@ -23,7 +23,7 @@ TROUBLE = {
     "no workflow": ("acme/package-57", '404 workflow "template-update.yaml" doesn\'t exist'),
     "no template": (
         "acme/package-67",
-        "not on the template: no .copier-answers.yml or .copier-answers.gitea.yml of it",
+        "not on the template: no .copier-answers.yml or .copier-answers.gitea.yml",
     ),
     "moved": ("acme/package-71", "moved to https://git.example.org/x: correct the list or GITEA_URL"),
     "no json": ("acme/package-77", "an answer that is not Gitea's"),
