@@ -39,9 +39,9 @@ def apply(uv: str | None, operation: str, *arguments: str) -> int:
         print("uv was not found, and an existing repository is brought onto the template with it. Nothing was written.")
         print("Install uv (or start Copier with uvx), then run the same command again.")
         return 1
-    # The machine's settings of uv, not those of the repository in hand: apply.py has its own dependencies.
+    # With the machine's settings of uv, as a project at the root has no others: not those of any pyproject.toml.
     program = Path(__file__).with_name("apply.py")
-    script = [uv, "run", "--quiet", "--project", str(program.parent), "--script", str(program)]
+    script = [uv, "run", "--quiet", "--project", program.anchor, "--script", str(program)]
     environment = {**os.environ, "UV": uv, "COPIER_PYTHON": sys.executable}
     return subprocess.run([*script, operation, *arguments], check=False, env=environment).returncode
 

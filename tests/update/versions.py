@@ -99,6 +99,8 @@ class Template(Folder):
             if (ROOT / name).exists():
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, path / name)
+        # Settings of uv with which no index has anything: they are for the tests of a template, not for who uses it.
+        made.write("pyproject.toml", '[tool.uv]\nexclude-newer = "2000-01-01T00:00:00Z"\n')
         made.git("init", "--quiet", "-b", "main")
         return made
 
