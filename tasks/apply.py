@@ -258,6 +258,11 @@ def adopt(template: Path, answers_file: str, given: Answers, files: Files, folde
         for entry in project.requirements
         if " @ " in entry
     ]
+    if project.unpinned:
+        named = ", ".join(project.unpinned)
+        report.kept.append(
+            f"build-system.requires names {named}: with == a release that was cut off builds the same again"
+        )
     report.kept += project.notes + passed_over(root, project) + beside(root)
     # Of an earlier run, too, which may have been killed. A seed that was edited since is the user's to commit.
     written = {answers_file, "pyproject.toml", "uv.lock", *files.before, *map(aside, filter(owned, files_of(new)))}

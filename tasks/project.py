@@ -58,6 +58,12 @@ class Project:
         return "version" in self.table.get("dynamic", []) and bool(re.search("setuptools-scm|hatch-vcs", requires))
 
     @property
+    def unpinned(self) -> list[str]:
+        """Name the build requirements without an exact version, which may build other bytes tomorrow."""
+        requires = self.toml.get("build-system", {}).get("requires", ["setuptools"] if self.table else [])
+        return [entry for entry in requires if "==" not in entry]
+
+    @property
     def backend(self) -> str:
         """Give the build backend; without one but with [project], setuptools by PEP 517."""
         default = "setuptools.build_meta:__legacy__" if self.table else ""
