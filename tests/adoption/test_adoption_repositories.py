@@ -199,6 +199,8 @@ def test_again_changes_nothing_and_an_update_conflicts_with_nothing(
     }
     assert b"# newer" in after[".gitea/release.py"]
     old, new = (tomllib.loads(c["pyproject.toml"].decode())["project"]["optional-dependencies"] for c in (once, after))
-    assert new["dev"] == ["pytest>=8" if entry == "pytest" else entry for entry in old["dev"]]
+    # What another extra asks for has its version there.
+    newer = {"pytest": "pytest>=8"} if not any("pytest" in e for n, e in old.items() if n != "dev") else {}
+    assert new["dev"] == [newer.get(entry, entry) for entry in old["dev"]]
     assert f"_commit: {SECOND}".encode() in after[".copier-answers.yml"]
     repository.need("uv", "lock", "--check")
