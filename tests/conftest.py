@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,16 @@ def uv_says(*words: str) -> str:
     return subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for temporary files, also of what runs in this process: pytest-copier leaves clones, uv locks."""
+    folder = tmp_path_factory.mktemp("tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with uv and a Python that is in no environment, to stand first on a PATH."""
@@ -34,7 +46,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory, temporary: Path, tools: Path) -> dict[str, str]:
     """The variables of a fresh account that has uv, Python and git. uv's cache alone is the developer's, for speed."""
     home = tmp_path_factory.mktemp("home")
     (home / "gitconfig").write_text("[user]\nname = Dev\nemail = dev@example.com\n[init]\ndefaultBranch = main\n")
@@ -45,6 +57,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> dict[s
         **{name: value for name, value in os.environ.items() if NETWORK.fullmatch(name)},
         "PATH": os.pathsep.join([str(tools), *path]),
         "HOME": str(home),
+        "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_CACHE_HOME": str(home / "cache"),
