@@ -32,9 +32,10 @@ def changes(root: Path, *words: str) -> set[str]:
     return {entry[3:] for entry in shown.split("\0") if entry}
 
 
-def uv(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run uv quietly; the caller looks at its exit code."""
-    return subprocess.run((UV, *words), cwd=root, check=False, capture_output=True, text=True, errors="replace")
+def uv(root: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run uv quietly, with these variables beside the others; the caller looks at its exit code."""
+    how = {"env": os.environ | env, "check": False, "capture_output": True, "text": True, "errors": "replace"}
+    return subprocess.run((UV, *words), cwd=root, **how)
 
 
 def lock(root: Path) -> None:
@@ -68,24 +69,27 @@ def lint(root: Path) -> Lint:
     packages = tomllib.loads((root / "uv.lock").read_text("utf-8"))["package"]
     version = next(package["version"] for package in packages if package["name"] == "ruff")
     ruff = ("tool", "run", "--quiet", f"ruff@{version}")
-    check = [*ruff, "check", "--no-cache", "--output-format", "json"]
-    format_ = [*ruff, "format", "--check", "--no-cache", "--output-format", "json"]
+    # Not as an option: ruff's formatter has that since 0.16 alone. And `fix = true` is for the user's own runs.
+    how = {"RUFF_OUTPUT_FORMAT": "json"}
+    checked = uv(root, *ruff, "check", "--no-cache", "--no-fix", **how)
+    formatted = uv(root, *ruff, "format", "--check", "--no-cache", **how)
     # Not those of submodules, which ruff looks at, too.
     listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
     mine = {name for name in listed.split("\0") if not owned(name)}
-    checked, formatted = uv(root, *check), uv(root, *format_)
-    found, unformatted = (
-        [
-            (entry["code"] or "", name)
-            for entry in json.loads(done.stdout or "[]")
-            if (name := Path(entry["filename"]).relative_to(root).as_posix()) in mine
-        ]
-        for done in (checked, formatted)
-    )
+    found = [
+        (entry["code"] or "", name)
+        for entry in json.loads(checked.stdout or "[]")
+        if (name := Path(entry["filename"]).relative_to(root).as_posix()) in mine
+    ]
+    if formatted.stdout.startswith("["):
+        entries = (entry for entry in json.loads(formatted.stdout) if entry["code"] == "unformatted")
+        unformatted = {Path(entry["filename"]).relative_to(root).as_posix() for entry in entries}
+    else:
+        unformatted = set(re.findall("^Would reformat: (.*)$", formatted.stdout, re.MULTILINE))
     rule = re.compile("[A-Z]+[0-9]+")
     return Lint(
         sorted({code for code, _ in found if rule.fullmatch(code)}),
         sorted({name for code, name in found if not rule.fullmatch(code)}),
-        any(code == "unformatted" for code, _ in unformatted),
+        not unformatted.isdisjoint(mine),
         "" if checked.stdout else " ".join(checked.stderr.split()),
     )
