@@ -14,7 +14,7 @@ from typing import Any
 from files import Files
 from merge import Merged, merge
 from pattern import RUFF_FILES
-from project import Project, array, normalise
+from project import Project, Refused, array, distribution, normalise, requirements
 from toml_lines import write
 from tools import Lint, changes, git, uv
 
@@ -74,6 +74,11 @@ def left_to_do(
     if "version" in project.table.get("dynamic", []) and not project.by_tags:
         why = "the release sets a version that is written in pyproject.toml: write today's there"
         left.append((why, f"{static_version(root)}\nuv lock"))
+    named, lacking = not_asked_for(root)
+    if lacking:
+        why = f"{', '.join(named)} beside pyproject.toml: what the tests need of it belongs into the extra `dev`"
+        left.append((why, f"uv add --raw --optional dev {quoted(lacking)}"))
+        patched += ["pyproject.toml", "uv.lock"]
     if lint.failed:
         why = f"{lint.failed} Mend that, then run the same command again: what the code breaks is not known yet"
         left.append((why, "uv run --extra dev ruff check"))
@@ -124,6 +129,29 @@ def left_to_do(
     if main != "main":
         left.append(("choose main in Gitea (Settings, Branches)", f"# {home}/settings/branches"))
     return left
+
+
+def not_asked_for(root: Path) -> tuple[list[str], list[str]]:
+    """Name requirements files for tests and tools, and what of them `uv sync --extra dev` would not install."""
+    words = ("export", "--quiet", "--frozen", "--extra", "dev", "--no-hashes", "--no-emit-project")
+    there = {distribution(line) for line in uv(root, *words).stdout.splitlines()}
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))["project"]
+    named, lacking = [], dict[str, str]()
+    for path in sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")]):
+        if path.name != "requirements.txt" and not re.search("dev|test", path.name):
+            continue
+        try:
+            entries = requirements(path, set(), [])
+        except Refused:  # the file is the user's own, and nothing needs it
+            continue
+        wanted = {distribution(entry): entry for entry in entries if distribution(entry) not in there}
+        for extras in re.findall(r"^(?:-e|--editable)?[ =]*\./?(\[.*?\])", path.read_text("utf-8"), re.MULTILINE):
+            itself = project["name"] + extras.replace(" ", "")
+            if itself not in project["optional-dependencies"]["dev"]:
+                wanted[itself] = itself
+        named += [path.relative_to(root).as_posix()] if wanted.keys() - lacking else []
+        lacking = wanted | lacking
+    return named, list(lacking.values())
 
 
 def main_branch(root: Path, branch: str) -> str:
@@ -242,9 +270,11 @@ def static_version(root: Path) -> str:
         shutil.copytree(root, f"{temporary}/copy", symlinks=True, ignore=shutil.ignore_patterns(".venv", "venv"))
         uv(root, "build", "--quiet", "--wheel", "--out-dir", temporary, f"{temporary}/copy")
         wheel = next(Path(temporary).glob("*.whl"), None)
-    version = wheel.name.split("-")[1] if wheel else "0.0.0"
+    # What a tool made of a commit, and of this folder with its changes, is behind the plus.
+    version = wheel.name.split("-")[1].partition("+")[0] if wheel else "0.0.0"
     old = (root / "pyproject.toml").read_bytes().decode()
-    new = merge(old, '[project]\ndynamic = ["version"]\n', "[project]\ndynamic = []\n").text
+    alone = len(tomllib.loads(old.removeprefix("\ufeff"))["project"]["dynamic"]) == 1
+    new = merge(old, '[project]\ndynamic = ["version"]\n', "" if alone else "[project]\ndynamic = []\n").text
     return difference("pyproject.toml", old, merge(new, "", f'[project]\nversion = "{version}"\n').text)
 
 

@@ -312,7 +312,7 @@ def requirements(path: Path, seen: set[Path], notes: list[str]) -> list[str]:
         if re.match(r"-c|--constraint", line):
             notes.append(f"{line} in {path.name}: write its lines into tool.uv.constraint-dependencies, then uv lock")
         line = re.sub(r"^(-e|--editable)[=\s]*", "", line)
-        if not line or line.startswith("-") or line in (".", "./"):
+        if not line or line.startswith("-") or re.fullmatch(r"\./?(\[.*\])?", line):  # the package itself
             continue
         if re.match(r"[a-z+]+://", line):
             name = re.search(r"#(?:.*&)?egg=([A-Za-z0-9._-]+(?:\[[^\]]*\])?)", line)

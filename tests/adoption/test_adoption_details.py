@@ -122,6 +122,55 @@ def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], templ
     assert "Mend that, then run the same command again" in commands(said).splitlines()[0]
 
 
+def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository], template: Path) -> None:
+    """Its settings (`fix`, its own output) change no file of the user's, and what it says is read in its old form."""
+    repository = existing("lint-ruff")
+    text = (repository.path / "pyproject.toml").read_text().replace('"ruff>=0.12"', '"ruff==0.15.9"')
+    repository.write(
+        "pyproject.toml", text.replace("[tool.ruff]\n", '[tool.ruff]\nfix = true\noutput-format = "full"\n')
+    )
+    name, code = "ruffled/old.py", "import os\nx=1\n"
+    repository.write(name, code)
+    repository.commit("fix: older")
+    said = adopt(repository, template)
+    assert (repository.path / name).read_text() == code
+    assert "F401" in pyproject(repository)["tool"]["ruff"]["lint"]["ignore"]
+    assert "# format the code; until then the lint job is red" in commands(said)
+    repository.need("uv", "run", "--extra", "dev", "ruff", "format")
+    assert "ruff format" not in commands(adopt(repository, template))
+
+
+def test_requirements_beside_a_project_table(existing: Callable[..., Repository], template: Path) -> None:
+    """What the tests may need, and nothing else names, comes into the extra `dev` by a command of the list."""
+    repository = existing("hatchling-flat")
+    text = (repository.path / "pyproject.toml").read_text()
+    repository.write(
+        "pyproject.toml",
+        text.replace('dev = ["pytest>=8", "ruff"]\n', 'dev = ["pytest>=8", "ruff"]\nmore = ["idna"]\n'),
+    )
+    repository.write("requirements-docs.txt", "sphinx\n")
+    repository.write(
+        "requirements-dev.txt", "-r requirements.txt\npytest>=7\nxmltodict >= 0.13 # for tests\n-e .[more]\n"
+    )
+    repository.write("requirements.txt", "xmltodict\niniconfig\nPyGments\n")
+    repository.write("requirements/test.txt", "toolz>=0.12\nidna\n")
+    repository.write("requirements/broken-test.txt", "./a-path\n")
+    repository.commit("fix: requirements")
+    add_origin(repository)
+    said = adopt(repository, template)
+    assert "# requirements/test.txt, requirements-dev.txt beside pyproject.toml: " in said
+    assert "broken-test" not in said
+    assert "sphinx" not in said
+    repository.need("bash", "-euo", "pipefail", "-c", commands(said))
+    extra = pyproject(repository)["project"]["optional-dependencies"]["dev"]
+    name = pyproject(repository)["project"]["name"]
+    new = {"idna", "toolz>=0.12", "xmltodict>=0.13", f"{name}[more]"}
+    assert set(extra) == {"pytest>=8", "ruff", *new}
+    assert repository.git("status", "--porcelain") == ""
+    repository.need("uv", "lock", "--check")
+    assert "uv add" not in commands(adopt(repository, template))
+
+
 def test_files_that_are_no_python_are_named(existing: Callable[..., Repository], template: Path) -> None:
     """Nobody can switch that off by a rule."""
     repository = existing("untyped-code")
