@@ -140,6 +140,22 @@ def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository],
     assert "ruff format" not in commands(adopt(repository, template))
 
 
+def test_static_version_is_that_of_the_release(existing: Callable[..., Repository], template: Path) -> None:
+    """What a tool says of the commit is left out, and no empty `dynamic` stays."""
+    repository = existing("version-attr")
+    text = (repository.path / "pyproject.toml").read_text()
+    repository.write(
+        "pyproject.toml", text.replace('["version", "dependencies"]', '["version"]').partition("dependencies =")[0]
+    )
+    repository.write("attributed/__init__.py", '__version__ = "2.5.0+3.gabcdef.dirty"\n')
+    repository.commit("fix: a local version")
+    add_origin(repository)
+    repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
+    project = pyproject(repository)["project"]
+    assert project["version"] == "2.5.0"
+    assert "dynamic" not in project
+
+
 def test_requirements_beside_a_project_table(existing: Callable[..., Repository], template: Path) -> None:
     """What the tests may need, and nothing else names, comes into the extra `dev` by a command of the list."""
     repository = existing("hatchling-flat")
