@@ -133,13 +133,15 @@ def left_to_do(
 
 def not_asked_for(root: Path) -> tuple[list[str], list[str]]:
     """Name requirements files for tests and tools, and what of them `uv sync --extra dev` would not install."""
+    found = sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")])
+    paths = [path for path in found if path.name == "requirements.txt" or re.search("dev|test", path.name)]
+    if not paths:
+        return [], []
     words = ("export", "--quiet", "--frozen", "--extra", "dev", "--no-hashes", "--no-emit-project")
     there = {distribution(line) for line in uv(root, *words).stdout.splitlines()}
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))["project"]
     named, lacking = [], dict[str, str]()
-    for path in sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")]):
-        if path.name != "requirements.txt" and not re.search("dev|test", path.name):
-            continue
+    for path in paths:
         try:
             entries = requirements(path, set(), [])
         except Refused:  # the file is the user's own, and nothing needs it
