@@ -53,7 +53,7 @@ def updates(folder: Path) -> Figures:
     ci_step(template)
     template.tag("1.1.0", "feat: two")
     head, migration, tail = re.split(r"(?ms)^(_migrations:.*?)(?=^\S)", template.read("copier.yml"))
-    assert "tasks/run.py" in migration
+    assert "apply/run.py" in migration
     template.write("copier.yml", head + tail)
     template.tag("1.2.0", "feat: two, without the migration")
     package = Package(folder / "handler-base", env)
@@ -96,7 +96,7 @@ def adoption(folder: Path) -> Figures:
 
 def rollout(folder: Path) -> Figures:
     """Time asking a hundred repositories, and looking at them."""
-    spec = importlib.util.spec_from_file_location("rollout", ROOT / "tasks/rollout.py")
+    spec = importlib.util.spec_from_file_location("rollout", ROOT / "rollout/rollout.py")
     assert spec
     assert spec.loader
     program = importlib.util.module_from_spec(spec)

@@ -120,7 +120,7 @@ def make_template(folder: Path) -> Path:
     """Make a template repository of the working tree, with the version FIRST."""
     made = Repository(folder / "template", clean_environment(folder / "home"))
     made.path.mkdir(parents=True)
-    places = ("copier.yml", "questions", "template", "tasks")
+    places = ("copier.yml", "questions", "template", "apply", "rollout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *places],
         cwd=ROOT,

@@ -13,7 +13,7 @@ from act_package import clean_environment
 from adopting import ROOT, Repository
 from rendering import Render
 
-sys.path.insert(0, str(ROOT / "tasks"))
+sys.path.insert(0, str(ROOT / "apply"))
 
 from closing import Report, last_release, push
 from files import Files

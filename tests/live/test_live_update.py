@@ -12,7 +12,7 @@ import pytest
 from .gitea import ROOT, Live, Owner, Repo, Run, run, wait_for
 from .scenarios import released, tail
 
-PARTS = ("copier.yml", "questions", "template", "tasks")
+PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
 JOB, BOT, LATE = "by-the-job", "by-a-bot", "by-the-job-too"
 LOOKING, UPDATING = "template-update.yaml", "update"
 
@@ -40,7 +40,7 @@ class Town:
         """Run the program as the template's own workflow or a person does; give the table's lines by package."""
         listed = self.template.folder.with_name("repositories.txt")
         listed.write_text("".join(f"{repo.path}\n" for repo in self.packages.values()))
-        words = [sys.executable, str(self.template.folder / "tasks/rollout.py"), what, "--list", str(listed)]
+        words = [sys.executable, str(self.template.folder / "rollout/rollout.py"), what, "--list", str(listed)]
         server = self.owner.server.internal_url
         env = self.template.env | {"GITEA_URL": server, "ROLLOUT_TOKEN": self.token}
         printed = run(words, self.template.folder, env)

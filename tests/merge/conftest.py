@@ -1,6 +1,6 @@
-"""Let the tests import the modules of tasks/ as the tasks themselves do."""
+"""Let the tests import the modules of apply/ as its programs do."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tasks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "apply"))

@@ -105,7 +105,7 @@ def rollout(
     """Run the program from a clone of the template, with a list of repositories."""
     listed = template.path.parent / f"{threading.get_ident()}-{len(names)}.txt"
     listed.write_text("# Ours.\n\n" + "".join(f"{name} # one\n" for name in names))
-    program = (sys.executable, template.path / "tasks/rollout.py", what, "--list", listed, *words)
+    program = (sys.executable, template.path / "rollout/rollout.py", what, "--list", listed, *words)
     return template.run(*program, GITEA_URL=server, ROLLOUT_TOKEN=token)
 
 
@@ -194,7 +194,7 @@ def test_what_is_missing_is_said(template: Template, town: Town, tmp_path: Path)
     assert "ROLLOUT_TOKEN is not set" in done.stdout
     assert "GITEA_URL is not set" in rollout(template, "ask", "git.example.org").stderr
     inside = template.run(
-        *(sys.executable, template.path / "tasks/rollout.py", "status"),
+        *(sys.executable, template.path / "rollout/rollout.py", "status"),
         *("--list", template.path.parent / f"{threading.get_ident()}-2.txt"),
         **{"GITEA_URL": "http://outside.test", "GITHUB_SERVER_URL": town.inside, "ROLLOUT_TOKEN": BOT},
     )
@@ -202,7 +202,7 @@ def test_what_is_missing_is_said(template: Template, town: Town, tmp_path: Path)
     assert "'acme' is not owner/name" in rollout(template, "ask", town.inside, names=["acme"]).stderr
     clone = Template(tmp_path / "clone", template.env)
     template.git("clone", "--quiet", "--no-tags", template.path, clone.path)
-    ask = (sys.executable, "tasks/rollout.py", "ask")
+    ask = (sys.executable, "rollout/rollout.py", "ask")
     assert "is not there. Write" in clone.run(*ask, GITEA_URL=town.inside, ROLLOUT_TOKEN=BOT).stderr
     clone.write("packages/repositories.txt", NAMES[0])
     assert "git fetch --tags" in clone.run(*ask, GITEA_URL=town.inside, ROLLOUT_TOKEN=BOT).stderr

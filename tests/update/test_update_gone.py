@@ -130,7 +130,7 @@ def test_an_update_that_never_began(
     # A shell's background job ignores SIGINT, and the tests may be one.
     words = (shutil.which("env"), "--default-signal=INT", sys.executable, "-m", "copier", "update", "--trust")
     done = mine.run(*words, "--defaults", "--vcs-ref", NEWEST, PATH=":".join(path), **variables)
-    assert "tasks/run.py" in done.stderr, "it failed before the update's own program"
+    assert "apply/run.py" in done.stderr, "it failed before the update's own program"
     assert mine.git("status", "--porcelain") == ""
 
 

@@ -12,7 +12,7 @@ from record import RECORDED
 from versions import ROOT, Package
 
 RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
-SCRIPTS = ("tasks/pull_request.py", "tasks/rollout.py")
+SCRIPTS = ("rollout/pull_request.py", "rollout/rollout.py")
 
 
 def script(name: str) -> dict:
@@ -53,7 +53,7 @@ def test_both_workflows_are_of_one_kind(workflows: dict[str, dict]) -> None:
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
     """The program that the update workflow runs."""
-    spec = importlib.util.spec_from_file_location("pull_request", ROOT / "tasks/pull_request.py")
+    spec = importlib.util.spec_from_file_location("pull_request", ROOT / "rollout/pull_request.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -72,7 +72,7 @@ def test_what_is_run_is_what_ci_runs(workflows: dict[str, dict], program: Module
 def test_the_workflow_of_an_older_version_runs_the_newest_program(program: ModuleType, version: str) -> None:
     """It is the old workflow that calls, with the words and the environment of its day."""
     text = json.loads((RECORDED / f"{version}.json").read_text())["render/.gitea/workflows/template-update.yaml"]
-    words = re.findall(r'tasks/pull_request\.py" (\w+)', text)
+    words = re.findall(r'rollout/pull_request\.py" (\w+)', text)
     assert words == ["look", "update", "open"]
     assert set(words) <= set(program.STEPS)
     assert {"TEMPLATE_TOKEN", "GITHUB_TOKEN", "INDEX_USER", "INDEX_TOKEN"} <= set(program.SECRETS)

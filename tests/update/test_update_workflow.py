@@ -79,7 +79,7 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
         scene.gitea._open(
             scene.repository, None, None, {"head": branch, "base": "main", "title": branch, "body": "Old."}
         )
-    scene.template.write("tasks/run.py", witness.format(who="tasks") + scene.template.read("tasks/run.py"))
+    scene.template.write("apply/run.py", witness.format(who="tasks") + scene.template.read("apply/run.py"))
     scene.template.tag("1.2.0", "fix: a task that looks around")
     scene.publish()
     arguments = tmp_path / "arguments"
@@ -114,7 +114,7 @@ def test_nothing_newer(scene: Scene) -> None:
     """A commit behind the newest version is on main: green, and Gitea is not even asked."""
     scene.package.edit(".copier-answers.yml", "_commit: v1.0.0\n", "_commit: v1.0.0-3-g0123abc\n")
     scene.push("chore: a trial of the template")
-    scene.template.write("tasks/pull_request.py", 'raise SystemExit("A version that is not released has run.")\n')
+    scene.template.write("rollout/pull_request.py", 'raise SystemExit("A version that is not released has run.")\n')
     scene.template.tag("2.0.0-rc1", "feat: try this")
     scene.publish()
     scene.template.git("--git-dir", scene.gitea.bare(TEMPLATE), "tag", "--delete", NEW)
@@ -337,8 +337,8 @@ def test_killed_half_way_and_run_again(scene: Scene) -> None:
 
 def test_an_update_that_the_template_refuses(scene: Scene) -> None:
     """Red, with the reason as last line, and nothing is pushed."""
-    text = scene.template.read("tasks/run.py")
-    scene.template.write("tasks/run.py", f'import sys\n\nsys.exit("Not with this package.")\n{text}')
+    text = scene.template.read("apply/run.py")
+    scene.template.write("apply/run.py", f'import sys\n\nsys.exit("Not with this package.")\n{text}')
     scene.template.tag("1.2.0", "feat: refuse")
     scene.publish()
     run = scene.bot()

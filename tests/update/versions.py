@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("copier.yml", "questions", "template", "tasks")
+PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
 OWNED = (".gitea/", "tests/test_smoke.py")
 # A machine that reaches its package index in its own way needs these; a plain one has none of them.
 NETWORK = re.compile(r"SSL_CERT_\w+|\w+_CA_BUNDLE|GIT_SSL_CAINFO|https?_proxy|no_proxy|UV_(DEFAULT_)?INDEX\w*", re.I)

@@ -72,7 +72,7 @@ def render(destination: Path, home: Path, **answers: str) -> Path:
     """Make a package of the template as it stands in the working tree, locked, and return its folder."""
     # A copy without .git is rendered as it stands; a clone would be rendered at its latest tag.
     source = destination.parent / f"{destination.name}-template"
-    copy_tracked(source, "copier.yml", "questions", "template", "tasks")
+    copy_tracked(source, "copier.yml", "questions", "template", "apply", "rollout")
     answers = {
         "project_name": "handler-base",
         "gitea_url": OUTSIDE,

@@ -4,8 +4,8 @@
 # ///
 """Ask the packages to take the template's newest version, or show which version each of them is on.
 
-    GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run tasks/rollout.py status
-    GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run tasks/rollout.py ask
+    GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run rollout/rollout.py status
+    GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run rollout/rollout.py ask
 
 The token needs the scope write:repository and an account that may write in each repository (read:repository and may
 read for `status`). The repositories stand in packages/repositories.txt. Ends with 1 when one of them failed.

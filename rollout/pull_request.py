@@ -199,7 +199,7 @@ def update() -> None:
     index = {}
     if SECRET["INDEX_TOKEN"]:  # locking reads the owner's index
         index = {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
-    # Copier cannot update from a version that is gone, or is none. To copy again is an update, too (tasks/apply.py).
+    # Copier cannot update from a version that is gone, or is none. To copy again is an update, too (apply/apply.py).
     how = ("update",) if number(before) and commit_of(before) else ("recopy", "--overwrite")
     succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", version, cwd=TREE, **index)
     if not succeeded:
