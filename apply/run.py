@@ -1,6 +1,6 @@
-"""What Copier runs after rendering: lock a new package, or bring an existing repository onto the template.
+"""What Copier runs after rendering: locks a new package, or starts main.py for an existing repository.
 
-Standard library only: Copier's own Python runs it, on any machine.
+Standard library only: Copier's own Python runs this file on any machine.
 """
 
 import os
@@ -11,36 +11,36 @@ from pathlib import Path
 
 
 def main(operation: str, *arguments: str) -> int:
-    """Run `lock`, or `adopt` or `update` (apply.py) with its arguments, in the current folder.
+    """Runs `lock`, or `adopt` or `update` (main.py) with its arguments, in the current folder.
 
     Returns:
-        The exit code. A new package is whole without its lock, so `lock` only says what went wrong.
+        The exit code. A new package works without its lock, so `lock` only prints what went wrong.
     """
     uv = os.environ.get("UV") or shutil.which("uv")
     if operation == "lock":
         if uv is None:
-            print("uv was not found, so there is no uv.lock yet. Install uv, then run in the new folder: uv lock")
+            print("There is no uv.lock yet, because uv was not found. Install uv, then run in the new folder: uv lock")
         elif subprocess.run([uv, "lock", "--quiet"], check=False).returncode != 0:
-            print("There is no uv.lock yet (uv says why above). When that is mended, run in the new folder: uv lock")
+            print("There is no uv.lock yet, because `uv lock` failed (above). Fix that, then run it in the new folder.")
         return 0
     code = 1
     try:
-        code = apply(uv, operation, *arguments)
+        code = start(uv, operation, *arguments)
     finally:
-        # Copier has written the new version into the answers already, into a tree that it found clean.
+        # Copier has already written the new version into the answers, in a tree that it found clean.
         if operation == "update" and code != 0:
             subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", arguments[1]], check=False)
     return code
 
 
-def apply(uv: str | None, operation: str, *arguments: str) -> int:
-    """Run apply.py, and give its exit code; 1 where there is no uv to run it."""
+def start(uv: str | None, operation: str, *arguments: str) -> int:
+    """Starts main.py with uv, and returns its exit code; 1 if there is no uv."""
     if uv is None:
-        print("uv was not found, and an existing repository is brought onto the template with it. Nothing was written.")
+        print("uv was not found, and an existing repository needs it. Nothing was written.")
         print("Install uv (or start Copier with uvx), then run the same command again.")
         return 1
-    # With the machine's settings of uv, as a project at the root has no others: not those of any pyproject.toml.
-    program = Path(__file__).with_name("apply.py")
+    program = Path(__file__).with_name("main.py")
+    # The root of the file system is no project, so uv reads the machine's settings only, not those of a pyproject.toml.
     script = [uv, "run", "--quiet", "--project", program.anchor, "--script", str(program)]
     environment = {**os.environ, "UV": uv, "COPIER_PYTHON": sys.executable}
     return subprocess.run([*script, operation, *arguments], check=False, env=environment).returncode

@@ -10,7 +10,7 @@ less.
 """
 
 import asyncio
-import importlib.util
+import importlib
 import os
 import re
 import shutil
@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/update"), str(ROOT / "tests/workflow")]
 
 from gitea_api import BOT, Gitea, Repository  # noqa: E402
+from packaging.version import Version  # noqa: E402
 from versions import Package, Template, ci_step, clean_environment  # noqa: E402
 
 REPEATS = 5
@@ -96,25 +97,21 @@ def adoption(folder: Path) -> Figures:
 
 def rollout(folder: Path) -> Figures:
     """Time asking a hundred repositories, and looking at them."""
-    spec = importlib.util.spec_from_file_location("rollout", ROOT / "rollout/rollout.py")
-    assert spec
-    assert spec.loader
-    program = importlib.util.module_from_spec(spec)
-    sys.modules["rollout"] = program
-    spec.loader.exec_module(program)
+    sys.path.insert(0, str(ROOT / "rollout"))
+    program = importlib.import_module("rollout")
     gitea = Gitea(folder / "gitea")
     names = [f"acme/package-{number}" for number in range(100)]
     for name in names:
         gitea.known[name] = Repository(name, answers="_commit: v1.0.0\ngitea_owner: acme\n")
 
     def run(what: Callable) -> None:
-        rows = asyncio.run(program.roll_out(what, names, gitea.inside, BOT, [(1, 0, 0), (1, 1, 0)]))
+        rows = asyncio.run(program.roll_out(what, names, gitea.inside, BOT, [Version("1.0.0"), Version("1.1.0")]))
         assert not [row for row in rows if row.failed]
 
     try:
         return {
             f"rollout {what.__name__}, 100": median(lambda w=what: run(w), lambda: None)
-            for what in (program.ask, program.look)
+            for what in (program.ask, program.status)
         }
     finally:
         gitea.close()

@@ -1,14 +1,14 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["httpx==0.28.1", "pyyaml==6.0.3"]
+# dependencies = ["httpx==0.28.1", "packaging==26.3", "pyyaml==6.0.3", "rich==15.0.0"]
 # ///
-"""Ask the packages to take the template's newest version, or show which version each of them is on.
+"""Asks the packages to take the template's newest version, or shows which version each of them is on.
 
     GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run rollout/rollout.py status
     GITEA_URL=https://git.example.org ROLLOUT_TOKEN=… uv run rollout/rollout.py ask
 
-The token needs the scope write:repository and an account that may write in each repository (read:repository and may
-read for `status`). The repositories stand in packages/repositories.txt. Ends with 1 when one of them failed.
+The token needs the scope write:repository, and an account that may write to each repository (read:repository and read
+access for `status`). The repositories are listed in packages/repositories.txt. Exits with 1 if one of them failed.
 """
 
 import argparse
@@ -23,36 +23,45 @@ from pathlib import Path
 
 import httpx
 import yaml
+from packaging.version import Version
+from rich import box
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+from template_versions import parse_version, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = "template-update.yaml"
 ANSWERS = (".copier-answers.yml", ".copier-answers.gitea.yml")
 AT_A_TIME = 8
-TIMEOUT = httpx.Timeout(15, connect=5)  # of each read or write; LIMIT is of all that is said with one repository
+TIMEOUT = httpx.Timeout(15, connect=5)  # seconds for each read or write; LIMIT is for all calls about one repository
 LIMIT = 45.0
 
 
 class Failed(Exception):
-    """A repository that could not be asked; the text says why."""
+    """A repository did not answer as expected. The text says why."""
 
 
 @dataclass
 class Row:
-    """What was found out about a repository, and how it ended."""
+    """What is known about a repository, and the result."""
 
     repository: str
     version: str = "?"
     behind: str = "?"
     pull: str = ""
-    answer: str = ""
+    result: str = ""
     failed: bool = False
 
 
-async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int, **body: str) -> httpx.Response:
-    """Call Gitea's API.
+Action = Callable[[httpx.AsyncClient, Row, list[Version]], Awaitable[None]]
 
+
+async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int, **body: str) -> httpx.Response:
+    """Calls Gitea's API.
     Raises:
-        Failed: with any answer but success and those expected.
+        Failed: the answer is neither a success nor one of the expected status codes.
     """
     try:
         answer = await client.request(method, path, json=body or None)
@@ -71,126 +80,112 @@ async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int
     raise Failed(f"{answer.status_code} {message}"[:120])
 
 
-async def version_of(client: httpx.AsyncClient, repository: str) -> str:
-    """Give the template version that a repository's answers name."""
+async def read_version(client: httpx.AsyncClient, row: Row, known: list[Version]) -> None:
+    """Fills in the template version that a repository's answers name, and how many versions came after it.
+    Raises:
+        Failed: the repository does not use the template.
+    """
     for name in ANSWERS:
-        answer = await call(client, "GET", f"{repository}/raw/{name}", 404)
+        answer = await call(client, "GET", f"{row.repository}/raw/{name}", 404)
         try:
             answers = yaml.safe_load(answer.text) if answer.is_success else None
         except yaml.YAMLError:
             raise Failed(f"{name} is not YAML") from None
         if isinstance(answers, dict) and "gitea_owner" in answers:
-            return str(answers.get("_commit", "?"))
+            row.version = str(answers.get("_commit", "?"))
+            if mine := parse_version(row.version):
+                row.behind = str(sum(other > mine for other in known))
+            return
     raise Failed(f"not on the template: no {' or '.join(ANSWERS)}")
 
 
-def number(version: str) -> tuple[int, ...]:
-    """Give a version's numbers; () for what is none. A commit behind a tag counts as the tag."""
-    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)(-\d+-g[0-9a-f]+)?$", version)
-    return tuple(map(int, match.groups()[:3])) if match else ()
-
-
-def versions(template: Path) -> list[tuple[int, ...]]:
-    """Give the versions that the template's clone has tags of."""
-    words = ("git", "tag", "--list", "v*")
-    tags = subprocess.run(words, cwd=template, capture_output=True, text=True, check=True).stdout.split()
-    return [found for tag in tags if (found := number(tag))]
-
-
-def behind(version: str, known: list[tuple[int, ...]]) -> str:
-    """Say how many versions of the template came after one."""
-    mine = number(version)
-    return str(sum(1 for other in set(known) if other > mine)) if mine else "?"
-
-
-async def look(client: httpx.AsyncClient, row: Row, known: list[tuple[int, ...]]) -> None:
-    """Fill in a repository's version, how far that is behind, and its open pull request of the template's."""
-    row.version = await version_of(client, row.repository)
-    row.behind = behind(row.version, known)
-    page = 1
+async def status(client: httpx.AsyncClient, row: Row, known: list[Version]) -> None:
+    """Fills in a repository's version and its open pull requests for newer ones."""
+    await read_version(client, row, known)
+    page, found = 1, list[str]()
     while pulls := (await call(client, "GET", f"{row.repository}/pulls?state=open&limit=50&page={page}")).json():
-        row.pull += "".join(
-            f"{' ' if row.pull else ''}#{pull['number']} {pull['head']['ref'].removeprefix('template/')}"
-            for pull in pulls
-            if number(pull["head"]["ref"].removeprefix("template/"))
-        )
+        branches = [(pull["number"], pull["head"]["ref"].removeprefix("template/")) for pull in pulls]
+        found += [f"#{number} {branch}" for number, branch in branches if parse_version(branch)]
         page += 1
-    row.answer = {"0": "newest", "?": "unknown version"}.get(row.behind, "behind")
+    row.pull = " ".join(found)
+    row.result = {"0": "newest", "?": "unknown version"}.get(row.behind, "behind")
 
 
-async def ask(client: httpx.AsyncClient, row: Row, known: list[tuple[int, ...]]) -> None:
-    """Start a repository's update workflow on its default branch."""
+async def ask(client: httpx.AsyncClient, row: Row, known: list[Version]) -> None:
+    """Starts a repository's update workflow on its default branch."""
     branch = (await call(client, "GET", row.repository)).json()["default_branch"]
-    row.version = await version_of(client, row.repository)
-    row.behind = behind(row.version, known)
+    await read_version(client, row, known)
     if row.behind == "0":
-        row.answer = "newest, not asked"
+        row.result = "newest, not asked"
         return
     await call(client, "POST", f"{row.repository}/actions/workflows/{WORKFLOW}/dispatches", ref=branch)
-    row.answer = "asked"
+    row.result = "asked"
 
 
 async def roll_out(
-    what: Callable[[httpx.AsyncClient, Row, list[tuple[int, ...]]], Awaitable[None]],
+    action: Action,
     repositories: list[str],
     server: str,
     token: str,
-    known: list[tuple[int, ...]],
+    known: list[Version],
     at_a_time: int = AT_A_TIME,
     limit: float = LIMIT,
 ) -> list[Row]:
-    """Do something with each repository, a few at a time, and go on when one fails.
-
+    """Runs an action for each repository, a few at a time, and continues when one fails.
     Args:
-        what: `look` or `ask`.
+        action: `status` or `ask`.
         repositories: Their names, owner/name.
         server: Gitea's address.
         token: An access token.
         known: The template's versions.
-        at_a_time: How many repositories at most are spoken with at once.
+        at_a_time: How many repositories to talk to at once.
         limit: Seconds for one repository.
     Returns:
         A row for each, in the order of the list.
     """
     rows = [Row(name) for name in repositories]
-    gate, told = asyncio.Semaphore(at_a_time), 0
+    gate = asyncio.Semaphore(at_a_time)
+    console = Console(stderr=True, soft_wrap=True)
+    progress = Progress(
+        "{task.description}", MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    )
+    task = progress.add_task("repositories", total=len(rows))
 
     async def one(row: Row) -> None:
-        nonlocal told
         async with gate:
             try:
-                await asyncio.wait_for(what(client, row, known), limit)
+                await asyncio.wait_for(action(client, row, known), limit)
             except TimeoutError:
-                row.answer, row.failed = f"no end after {limit:g} s", True
-            except (Failed, ValueError, LookupError, TypeError) as error:
-                wrong = str(error) if isinstance(error, Failed) else f"an answer that is not Gitea's ({error!r})"
-                row.answer, row.failed = wrong, True
-        told += 1
-        print(f"[{told}/{len(rows)}] {row.repository}: {row.answer}", file=sys.stderr, flush=True)
+                row.result, row.failed = f"no result after {limit:g} s", True
+            except Failed as error:
+                row.result, row.failed = str(error), True
+            except (ValueError, LookupError, TypeError) as error:
+                row.result, row.failed = f"not an answer of Gitea ({error!r})", True
+        progress.advance(task)
+        done = f"[{int(progress.tasks[0].completed)}/{len(rows)}] {row.repository}: {row.result}"
+        progress.console.print(Text(done))
 
     headers = {"Authorization": f"token {token}", "Accept": "application/json"} if token else {}
     limits = httpx.Limits(max_connections=at_a_time)
     address = f"{server.rstrip('/')}/api/v1/repos/"
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT, limits=limits) as client:
-        await asyncio.gather(*map(one, rows))
+        with progress:
+            await asyncio.gather(*map(one, rows))
     return rows
 
 
-def table(rows: list[Row], columns: dict[str, str]) -> str:
-    """Write rows as a table that is Markdown, too."""
-    lines = [list(columns), *([str(getattr(row, name)) for name in columns.values()] for row in rows)]
-    widths = [max(len(line[i].replace("|", "\\|")) for line in lines) for i in range(len(columns))]
-    cells = [
-        [cell.replace("|", "\\|").ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
-    ]
-    cells.insert(1, ["-" * width for width in widths])
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+def show(rows: list[Row], columns: dict[str, str]) -> None:
+    """Prints rows as a table that is Markdown too."""
+    table = Table(*columns, box=box.MARKDOWN)
+    for row in rows:
+        table.add_row(*(Text(str(getattr(row, name)).replace("|", "\\|"), no_wrap=True) for name in columns.values()))
+    Console(width=1000).print(table)  # never narrower than its text, whatever the terminal
 
 
 def read(path: Path) -> list[str]:
-    """Read the list of repositories: one owner/name a line, `#` begins a comment."""
+    """Returns the listed repositories: one owner/name per line, `#` starts a comment."""
     if not path.exists():
-        sys.exit(f"{path} is not there. Write the repositories into it, one owner/name a line.")
+        sys.exit(f"{path} does not exist. Create it, with one owner/name per line.")
     lines = [line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines()]
     if wrong := [line for line in lines if line and not re.fullmatch(r"[\w.-]+/[\w.-]+", line)]:
         sys.exit(f"{path}: {wrong[0]!r} is not owner/name. Correct that line.")
@@ -198,32 +193,32 @@ def read(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Run `ask` or `status`, and end with the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["ask", "status"])
+    """Runs `ask` or `status`, and prints the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("action", choices=["ask", "status"])
     parser.add_argument("--list", type=Path, default=ROOT / "packages/repositories.txt", help="the repositories")
-    parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help=f"at most so many at once ({AT_A_TIME})")
+    parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help=f"repositories at once ({AT_A_TIME})")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds for one repository ({LIMIT:g})")
     given = parser.parse_args()
     # In a workflow, the address at which its runner reaches Gitea.
     server = os.environ.get("GITHUB_SERVER_URL") or os.environ.get("GITEA_URL", "")
     token = os.environ.pop("ROLLOUT_TOKEN", "")
     if not server.startswith(("https://", "http://")):
-        sys.exit("GITEA_URL is not set: give it Gitea's address, such as https://git.example.org.")
-    if given.what == "ask" and not token:
-        print("ROLLOUT_TOKEN is not set, so nobody is asked: each package updates in its own week.")
+        sys.exit("GITEA_URL is not set. Set it to Gitea's address, such as https://git.example.org.")
+    if given.action == "ask" and not token:
+        print("ROLLOUT_TOKEN is not set, so nobody is asked: each package updates within its own week.")
         return 0
-    repositories, known = read(given.list), versions(ROOT)
+    tags = subprocess.run(("git", "tag", "--list", "v*"), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    repositories, known = read(given.list), list(versions(tags))
     if not known:
         sys.exit("This clone of the template has no version tags. Run: git fetch --tags")
-    what = ask if given.what == "ask" else look
-    rows = asyncio.run(roll_out(what, repositories, server, token, known, max(given.at_a_time, 1), given.limit))
-    if given.what == "ask":
-        columns = {"repository": "repository", "version before": "version", "answer": "answer"}
+    action = ask if given.action == "ask" else status
+    rows = asyncio.run(roll_out(action, repositories, server, token, known, max(given.at_a_time, 1), given.limit))
+    if given.action == "ask":
+        show(rows, {"repository": "repository", "version before": "version", "result": "result"})
     else:
         columns = {"repository": "repository", "version": "version", "behind": "behind"}
-        columns |= {"pull request": "pull", "": "answer"}
-    print(table(rows, columns))
+        show(rows, columns | {"pull request": "pull", "": "result"})
     failed = [row.repository for row in rows if row.failed]
     print(f"\n{len(rows) - len(failed)} of {len(rows)} answered" + (f"; not {', '.join(failed)}" if failed else "."))
     return 1 if failed else 0

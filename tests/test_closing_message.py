@@ -18,7 +18,7 @@ def say(template: Path, copier_command: Run, tmp_path: Path) -> Say:
         data = [word for name, value in answers.items() for word in ("-d", f"{name}={value}")]
         words = ["copy", "--trust", "--defaults", "--skip-tasks", "-r", "HEAD", *data, source, folder]
         said = copier_command(*words, cwd=tmp_path).stderr
-        return said[said.index(" is made. Three commands") :]
+        return said[said.index(" is ready. Next steps") :]
 
     return say
 
@@ -54,12 +54,13 @@ def test_it_names_what_gitea_needs(say: Say) -> None:
     assert "REGISTRY_USER" in message
     assert "REGISTRY_TOKEN" in message
     assert "https://ntfy.daviestechlabs.io/ci\n" in message
-    assert "check that this is yours" in message
+    assert "check that this topic is yours" in message
+    assert "no license" in message
 
 
 def test_no_ntfy_is_said(say: Say) -> None:
     """An empty address is no mistake, and no secret."""
-    assert "told nowhere: ntfy_url is empty" in say(ntfy_url="")
+    assert "not sent anywhere: ntfy_url is empty" in say(ntfy_url="")
 
 
 def test_trial_is_said_for_a_local_path_only(say: Say, template: Path) -> None:

@@ -47,26 +47,26 @@ def compose(env):
 
 
 class Stay(HTTPRedirectHandler):
-    """Follow no redirect: the message would be lost on the way, and the token told to whoever is there."""
+    """Follows no redirect: the message would get lost, and the token would go to another server."""
 
     def redirect_request(self, *_):  # type: ignore
-        """Give no other address, so that the redirect is an error."""
+        """Returns no new address, so that the redirect is an error."""
 
 
 def main():
     # type: () -> None
     """Send the message; what goes wrong is a warning in the log."""
     if not os.environ.get("NTFY_URL"):
-        print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so nobody is told.")
+        print("notify: NTFY_URL in .gitea/workflows/ci.yaml is empty, so no message is sent.")
         return
     token = os.environ.get("NTFY_TOKEN")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
         body = json.dumps(compose(dict(os.environ))).encode()
         with build_opener(Stay).open(Request(os.environ["NTFY_URL"], body, headers), timeout=10):
-            print("notify: told ntfy.")
+            print("notify: sent to ntfy.")
     except Exception as error:
-        print(f"notify: warning, ntfy was not told: {error!r}. See NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")
+        print(f"notify: warning: ntfy did not take the message: {error!r}. Check NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")
 
 
 if __name__ == "__main__":

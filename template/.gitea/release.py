@@ -29,7 +29,7 @@ TWINE = ("uvx", "twine==7.0.0")
 UPLOAD = (*TWINE, "upload", "--non-interactive", "--disable-progress-bar", "--repository-url")
 PYTEST = "-I -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib test_smoke.py"
 INSTALL = ("uv", "pip", "install", "--no-config", "--no-deps", "--reinstall", "--python")
-MEND = "mend what it says above, and push; no version was taken."
+FIX = "fix what it says above, and push; no version was taken."
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
 STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
 SUBJECT = re.compile(r"([a-z]+)(?:\([^()]*\))?(!?):", re.IGNORECASE)
@@ -268,8 +268,8 @@ def build() -> None:
     env = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     if dynamic:
         env["SETUPTOOLS_SCM_PRETEND_VERSION"] = number  # hatch-vcs takes no package's own variable
-    need(dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {MEND}")
-    need(run("uv", "build", "--out-dir", DIST, cwd=TREE, env=env)[0], f"the package does not build: {MEND}")
+    need(dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {FIX}")
+    need(run("uv", "build", "--out-dir", DIST, cwd=TREE, env=env)[0], f"the package does not build: {FIX}")
     for sdist in DIST.glob("*.gz"):  # not every backend leaves out when and by whom an sdist was made
         with tarfile.open(sdist) as old, tarfile.open(STATE / "sdist.tar", "w") as new:
             for entry in sorted(old, key=lambda entry: entry.name):
@@ -284,12 +284,12 @@ def build() -> None:
 def check() -> None:
     """Test the wheel as users get it: away from the sources, with what uv.lock names beside it and nothing else."""
     reserved()
-    need(run(*TWINE, "check", *files())[0], f"twine finds the package's description broken: {MEND}")
+    need(run(*TWINE, "check", *files())[0], f"twine finds the package's description broken: {FIX}")
     need((TREE / "tests/test_smoke.py").exists(), "tests/test_smoke.py, which tests the wheel, is gone: bring it back.")
     shutil.copy(TREE / "tests/test_smoke.py", SMOKE)
     python = Path(".venv/bin/python").absolute()
-    need(run(*INSTALL, python, *DIST.glob("*.whl"))[0], f"the wheel does not install: {MEND}")
-    need(run(python, *PYTEST.split(), cwd=SMOKE)[0], f"the wheel does not pass tests/test_smoke.py: {MEND}")
+    need(run(*INSTALL, python, *DIST.glob("*.whl"))[0], f"the wheel does not install: {FIX}")
+    need(run(python, *PYTEST.split(), cwd=SMOKE)[0], f"the wheel does not pass tests/test_smoke.py: {FIX}")
 
 
 def lock() -> None:

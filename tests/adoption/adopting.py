@@ -200,12 +200,12 @@ def make_sister(folder: Path) -> Path:
 
 def commands(output: str) -> str:
     """Give what a closing message leaves to do, as a person pastes it into a shell."""
-    return output.partition("Left for you, in this order:\n")[2].partition("\n\nOr take it all back:\n")[0].rstrip()
+    return output.partition("Next steps, in this order:\n")[2].partition("\n\nTo undo everything:\n")[0].rstrip()
 
 
 def undo_commands(output: str) -> str:
     """Give the commands of a closing message that take everything back."""
-    return output.partition("Or take it all back:\n")[2]
+    return output.partition("To undo everything:\n")[2]
 
 
 def wheel(repository: Repository, *words: str) -> dict[str, bytes]:

@@ -83,16 +83,16 @@ def test_lint_job_is_red_until_the_code_is_formatted(existing: Callable[..., Rep
     assert ruff["lint"]["ignore"] == ["E701", "E741", "F401", "F403", "I001"]
     assert ruff["line-length"] == 100, "that of flake8"
     text = (repository.path / "pyproject.toml").read_text()
-    assert "# Older code breaks these. Take them out one at a time.\nignore = [" in text
+    assert "# Older code breaks these rules. Remove them one at a time.\nignore = [" in text
     repository.need("uv", "sync", "--frozen", "--extra", "dev")
     steps = yaml.safe_load((repository.path / ".gitea/workflows/ci.yaml").read_text())["jobs"]["lint"]["steps"]
     lint, form = (next(step["run"] for step in steps if step.get("name") == name) for name in ("Lint", "Format"))
     repository.need("bash", "-eo", "pipefail", "-c", lint)
     red = repository.run("bash", "-eo", "pipefail", "-c", form)
     assert red.returncode == 1
-    mend = red.stdout.splitlines()[-1].partition("mend it: ")[2]
-    assert mend, red.stdout
-    repository.need(*shlex.split(mend))
+    fix = red.stdout.splitlines()[-1].partition("Fix: ")[2]
+    assert fix, red.stdout
+    repository.need(*shlex.split(fix))
     repository.need("bash", "-eo", "pipefail", "-c", form)
 
 
@@ -119,7 +119,7 @@ def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], templ
     repository.write("pyproject.toml", text.replace("[tool.ruff]\n", '[tool.ruff]\nrequired-version = "<0.10"\n'))
     said = adopt(repository, template)
     assert "Required version `<0.10` does not match" in said
-    assert "Mend that, then run the same command again" in commands(said).splitlines()[0]
+    assert "Fix that, then run the same command again" in commands(said).splitlines()[0]
 
 
 def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository], template: Path) -> None:
@@ -135,7 +135,7 @@ def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository],
     said = adopt(repository, template)
     assert (repository.path / name).read_text() == code
     assert "F401" in pyproject(repository)["tool"]["ruff"]["lint"]["ignore"]
-    assert "# format the code; until then the lint job is red" in commands(said)
+    assert "# format the code; until then the lint job fails" in commands(said)
     repository.need("uv", "run", "--extra", "dev", "ruff", "format")
     assert "ruff format" not in commands(adopt(repository, template))
 
@@ -174,7 +174,7 @@ def test_requirements_beside_a_project_table(existing: Callable[..., Repository]
     repository.commit("fix: requirements")
     add_origin(repository)
     said = adopt(repository, template)
-    assert "# requirements/test.txt, requirements-dev.txt beside pyproject.toml: " in said
+    assert "# requirements/test.txt, requirements-dev.txt: add what the tests need of it " in said
     assert "broken-test" not in said
     assert "sphinx" not in said
     repository.need("bash", "-euo", "pipefail", "-c", commands(said))
@@ -192,7 +192,7 @@ def test_files_that_are_no_python_are_named(existing: Callable[..., Repository],
     repository = existing("untyped-code")
     repository.write("untyped/old.py", 'print "old"\n')
     left = commands(adopt(repository, template))
-    assert "# ruff cannot read untyped/old.py: mend or exclude them\nuv run --extra dev ruff check" in left
+    assert "# ruff cannot read untyped/old.py: fix or exclude them\nuv run --extra dev ruff check" in left
 
 
 def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], template: Path) -> None:
@@ -232,7 +232,10 @@ def test_ruff_settings_of_the_owner_hold(existing: Callable[..., Repository], te
     assert ruff["lint"]["select"] == ["E", "F", "B", "Q", "W", "I"]
     assert ruff["lint"]["ignore"] == ["E501", "I001"]
     text = (repository.path / "pyproject.toml").read_text()
-    assert '# Older code breaks these. Take them out one at a time.\nignore = ["E501", "I001"]  # the formatter' in text
+    assert (
+        '# Older code breaks these rules. Remove them one at a time.\nignore = ["E501", "I001"]  # the formatter'
+        in text
+    )
 
 
 def test_black_s_line_length_is_ruff_s(existing: Callable[..., Repository], template: Path) -> None:
@@ -248,8 +251,8 @@ def test_master_is_renamed_by_a_person(existing: Callable[..., Repository], temp
     """On master nothing would ever be published, without a word."""
     repository = existing("branch-master")
     said = adopt(repository, template)
-    assert "publishes from main alone" in said
-    assert "Settings, Branches" in said
+    assert "only publishes from main" in said
+    assert "default branch in Gitea" in said
     lines = commands(said).splitlines()
     home = "https://git.daviestechlabs.io/daviestechlabs/branch-master"
     push, choose = f"git remote add origin {home}.git && git push -u origin main", f"# {home}/settings/branches"
@@ -303,14 +306,14 @@ def test_requirements_become_dependencies(existing: Callable[..., Repository], t
     assert plain == ["pluggy>=1.5", "colorama; sys_platform == 'win32'", "packaging==25.0"]
     assert re.fullmatch(r"sister @ git\+file:///\S+/sister", sister)
     assert project["optional-dependencies"]["dev"][:2] == ["pytest>=8", "iniconfig"]
-    assert f"{sister} in pyproject.toml: once the index has it, uv add sister --index gitea" in said
+    assert f"{sister} in pyproject.toml: once the index has it, run uv add sister --index gitea" in said
 
 
 def test_workflows_beside_are_named(existing: Callable[..., Repository], template: Path) -> None:
     """They stay; those of GitHub's folder do not run any more."""
     said = adopt(existing("workflows-others"), template)
-    assert ".gitea/workflows/deploy.yaml runs beside ci.yaml: see that it does not publish too" in said
-    assert ".github/workflows: Gitea passes over it" in said
+    assert ".gitea/workflows/deploy.yaml runs as well as ci.yaml: check that it does not publish too" in said
+    assert ".github/workflows: Gitea ignores it" in said
 
 
 def test_metadata_of_setup_py_stays(existing: Callable[..., Repository], template: Path) -> None:
@@ -359,7 +362,7 @@ def test_a_single_module_is_what_is_built(existing: Callable[..., Repository], t
 
 
 def test_a_pin_of_ruff_elsewhere_holds(existing: Callable[..., Repository], template: Path) -> None:
-    """The extra has ruff without a version, which uv could not lock beside it."""
+    """The extra has ruff without a version, which `uv lock` failed beside it."""
     repository = existing("untyped-code")
     text = (repository.path / "pyproject.toml").read_text()
     repository.write("pyproject.toml", f'{text}\n[project.optional-dependencies]\nlint = ["ruff==0.17.5"]\n')
@@ -388,8 +391,8 @@ def test_what_is_not_taken_over_is_told(existing: Callable[..., Repository], tem
     for name, text in (("requirements.txt", "-c limits.txt\npackaging\n"), ("main.py", ""), ("helper.py", "")):
         (files / name).write_text(text)
     said = adopt(existing("scripts", files=files), template)
-    assert "\n  helper.py, main.py beside the new package: move into it what belongs there\n" in said
-    assert "\n  -c limits.txt in requirements.txt: write its lines into tool.uv.constraint-dependencies" in said
+    assert "\n  helper.py, main.py outside the new package: move into it what belongs there\n" in said
+    assert "\n  limits.txt, a constraints file: write its lines into tool.uv.constraint-dependencies" in said
 
 
 @pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
@@ -436,7 +439,7 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
     assert b"[tool.ruff]" in content
-    assert b'Take them out one at a time.\r\nignore = ["F401"]' in content
+    assert b'Remove them one at a time.\r\nignore = ["F401"]' in content
 
 
 def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], template: Path) -> None:

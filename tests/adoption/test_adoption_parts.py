@@ -1,6 +1,5 @@
 """The parts of the adoption by themselves: reading requirements, packages and tags, writing files, the pattern."""
 
-import email
 import os
 import re
 import stat
@@ -15,11 +14,15 @@ from rendering import Render
 
 sys.path.insert(0, str(ROOT / "apply"))
 
-from closing import Report, last_release, push
+from commands import Refused
 from files import Files
 from merge import merge
-from pattern import line_length, passed_over, pattern
-from project import Project, Refused, packages, project_table, read, requirements
+from next_steps import last_release, push
+from pattern import line_length, pattern, smoke_test_left_out
+from report import Report
+from repository import Project, packages, read_project
+from requirements import Requirements
+from setup_metadata import Metadata, project_table
 
 LINES = {
     "packaging": ["packaging"],
@@ -45,9 +48,9 @@ def test_requirements(text: str, tmp_path: Path) -> None:
     """Pip's format as [project] dependencies."""
     path = tmp_path / "requirements.txt"
     path.write_bytes(text.encode())
-    notes: list[str] = []
-    assert requirements(path, set(), notes) == LINES[text]
-    assert [note.partition(":")[0] for note in notes] == ["-c constraints.txt in requirements.txt"] * ("-c " in text)
+    read = Requirements().read(path)
+    assert read.entries == LINES[text]
+    assert read.constraints == ["constraints.txt"] * ("-c " in text)
 
 
 def test_requirements_include_each_file_once(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_requirements_include_each_file_once(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("-rmore/base.txt\none\n")
     (tmp_path / "more/base.txt").write_text("--requirement=../requirements.txt\n--requirement deeper.txt\ntwo\n")
     (tmp_path / "more/deeper.txt").write_text("three\n")
-    assert requirements(tmp_path / "requirements.txt", set(), []) == ["three", "two", "one"]
+    assert Requirements().read(tmp_path / "requirements.txt").entries == ["three", "two", "one"]
 
 
 @pytest.mark.parametrize("line", ["./one.whl", "../one", "one two", "git+https://git.example.org/one.git", "=1.0"])
@@ -65,15 +68,15 @@ def test_requirements_without_a_name(line: str, tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(f"packaging\n\n{line}\n")
     with pytest.raises(Refused, match=r"requirements\.txt, line 3: .*Write it as NAME @ "):
-        requirements(path, set(), [])
+        Requirements().read(path)
 
 
 def test_a_missing_include_is_refused(tmp_path: Path) -> None:
     """By name, not with a traceback."""
     path = tmp_path / "requirements.txt"
     path.write_text("-r gone.txt\n")
-    with pytest.raises(Refused, match=r"requirements\.txt, line 1: gone\.txt is not there"):
-        requirements(path, set(), [])
+    with pytest.raises(Refused, match=r"requirements\.txt, line 1: gone\.txt does not exist"):
+        Requirements().read(path)
 
 
 FIND = "[tool.setuptools.packages.find]\n"
@@ -117,9 +120,9 @@ def test_scripts_beside_a_new_package(tmp_path: Path) -> None:
     """They are told; a setup.py beside a [project] table is the backend's."""
     (tmp_path / "pyproject.toml").write_text(TABLE)
     (tmp_path / "setup.py").touch()
-    assert read(tmp_path, "uv").notes == []
+    assert read_project(tmp_path).notes == []
     (tmp_path / "main.py").touch()
-    assert read(tmp_path, "uv").notes == ["main.py beside the new package: move into it what belongs there"]
+    assert read_project(tmp_path).notes == ["main.py outside the new package: move into it what belongs there"]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +131,8 @@ def test_scripts_beside_a_new_package(tmp_path: Path) -> None:
 )
 def test_the_version_of_a_wheel_becomes_static(version: str, written: str) -> None:
     """Without what a tool says of the commit that it was made of."""
-    metadata = email.message_from_string(f"Name: one\nVersion: {version}\n\n")
-    assert tomllib.loads(project_table(metadata, [], "setup.py"))["project"]["version"] == written
+    metadata = Metadata({"name": "one", "version": version}, [], [])
+    assert tomllib.loads(project_table(metadata, "setup.py"))["project"]["version"] == written
 
 
 @pytest.mark.parametrize(
@@ -184,7 +187,7 @@ def test_push_goes_to_gitea(origin: str, command: str, tmp_path: Path) -> None:
     answers = {"gitea_url": "https://git.test", "gitea_internal_url": "http://inside.test:3000"}
     why, shown = push(repository.path, answers, "https://git.test/acme/one", "main", "main", "")
     assert shown == command
-    assert ("at https://git.test alone, and origin is at github.test" in why) == ("gitea main" in command)
+    assert ("only at https://git.test, and origin is at github.test" in why) == ("gitea main" in command)
 
 
 def test_files_are_written_whole_and_taken_back(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_pattern_has_pytest_s_settings_where_there_are_no_tests(file: str, tmp_p
 def test_settings_that_leave_out_the_smoke_test(toml: str, tox: str, said: bool, tmp_path: Path) -> None:
     """The owner is told, as the settings are theirs."""
     (tmp_path / "tox.ini").write_text(tox)
-    notes = passed_over(tmp_path, Project(toml, tomllib.loads(toml), [], ""))
+    notes = smoke_test_left_out(tmp_path, Project(toml, tomllib.loads(toml), [], ""))
     assert any("leave out tests/test_smoke.py: add it" in note for note in notes) == said
 
 
@@ -337,11 +340,11 @@ def test_the_report_has_values_as_pyproject_would() -> None:
     base = "old = 'a'\ngone = 1\nboth = 1\nmissing = true\n"
     theirs = "since = 2026-02-02\nold = 'ä\"'\nboth = 2\nmissing = false\n[[index]]\nname = 'gitea'\nexplicit = true\n"
     report = Report()
-    report.merged(merge(ours, base, theirs))
+    report.add_merged(merge(ours, base, theirs))
     assert report.added == ['pyproject.toml: index = [{ name = "gitea", explicit = true }]']
-    assert report.changed == ['pyproject.toml: old = "ä\\"", was "a"', "pyproject.toml: gone is gone"]
+    assert report.changed == ['pyproject.toml: old = "ä\\"", was "a"', "pyproject.toml: gone is removed"]
     assert report.kept == [
         "pyproject.toml: since is 2026-01-01, the pattern has 2026-02-02",
         "pyproject.toml: both is 1.5, the pattern has 2",
-        "pyproject.toml: missing is none, the pattern has false",
+        "pyproject.toml: missing is not set, the pattern has false",
     ]

@@ -12,7 +12,7 @@ TABLE = '[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11
 REQUIREMENTS = "packaging\n"
 
 BROKEN = {
-    "toml": ({"pyproject.toml": "[project\n"}, ["pyproject.toml is not TOML", "line 1", "Mend it"]),
+    "toml": ({"pyproject.toml": "[project\n"}, ["pyproject.toml is not TOML", "line 1", "Fix it"]),
     "encoding": ({"pyproject.toml": "\udcff"}, ["pyproject.toml is not UTF-8", "Save it as UTF-8"]),
     "poetry": ({"pyproject.toml": '[tool.poetry]\nname = "small"\n'}, ["[tool.poetry]", "uvx migrate-to-uv"]),
     "dynamic": (
@@ -37,11 +37,11 @@ BROKEN = {
     ),
     "lock": (
         {"pyproject.toml": TABLE + 'dependencies = ["packaging>2", "packaging<2"]\n'},
-        ["unsatisfiable", "uv could not lock"],
+        ["unsatisfiable", "`uv lock` failed"],
     ),
     "setup": (
         {"setup.py": "import nothing_of_this_name\n"},
-        ["nothing_of_this_name", "setup.py does not build a wheel"],
+        ["nothing_of_this_name", "setup.py does not build"],
     ),
     "reserved": (
         {"pyproject.toml": TABLE + '[tool.setuptools]\npackages = ["profile"]\n'},
@@ -49,7 +49,7 @@ BROKEN = {
     ),
     "setup-cfg": (
         {"setup.cfg": "[metadata]\nname = small\nversion = file: gone.txt\n"},
-        ["setup.cfg does not build a wheel", "Mend it"],
+        ["setup.cfg does not build", "Fix it"],
     ),
 }
 
@@ -185,6 +185,6 @@ def test_a_failing_update_takes_back_the_answers(small: Repository, template: Pa
     before = small.content()
     done = small.copier("update", "--trust", "--defaults")
     assert done.returncode != 0
-    assert "uv could not lock" in done.stdout
+    assert "`uv lock` failed" in done.stdout
     assert small.content() == before
     assert small.git("status", "--porcelain") == ""

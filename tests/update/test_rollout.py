@@ -19,14 +19,14 @@ TROUBLE = {
     "gone": ("acme/package-7", "404 GetUserByName"),
     "forbidden": ("acme/package-17", "403 token does not have at least one of required scope(s)"),
     "broken": ("acme/package-27", "500 Internal Server Error"),
-    "silent": ("acme/package-47", "no end after 4 s"),
+    "silent": ("acme/package-47", "no result after 4 s"),
     "no workflow": ("acme/package-57", '404 workflow "template-update.yaml" doesn\'t exist'),
     "no template": (
         "acme/package-67",
         "not on the template: no .copier-answers.yml or .copier-answers.gitea.yml",
     ),
     "moved": ("acme/package-71", "moved to https://git.example.org/x: correct the list or GITEA_URL"),
-    "no json": ("acme/package-77", "an answer that is not Gitea's"),
+    "no json": ("acme/package-77", "not an answer of Gitea"),
     "no yaml": ("acme/package-87", ".copier-answers.yml is not YAML"),
 }
 SLOW = "acme/package-37"
@@ -203,7 +203,7 @@ def test_what_is_missing_is_said(template: Template, town: Town, tmp_path: Path)
     clone = Template(tmp_path / "clone", template.env)
     template.git("clone", "--quiet", "--no-tags", template.path, clone.path)
     ask = (sys.executable, "rollout/rollout.py", "ask")
-    assert "is not there. Write" in clone.run(*ask, GITEA_URL=town.inside, ROLLOUT_TOKEN=BOT).stderr
+    assert "does not exist. Create it" in clone.run(*ask, GITEA_URL=town.inside, ROLLOUT_TOKEN=BOT).stderr
     clone.write("packages/repositories.txt", NAMES[0])
     assert "git fetch --tags" in clone.run(*ask, GITEA_URL=town.inside, ROLLOUT_TOKEN=BOT).stderr
     town.close()

@@ -1,6 +1,6 @@
 """What stands in two places agrees, and what the pull request's text is made of."""
 
-import importlib.util
+import importlib
 import json
 import re
 import tomllib
@@ -53,12 +53,9 @@ def test_both_workflows_are_of_one_kind(workflows: dict[str, dict]) -> None:
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
     """The program that the update workflow runs."""
-    spec = importlib.util.spec_from_file_location("pull_request", ROOT / "rollout/pull_request.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "rollout")
+        return importlib.import_module("pull_request")
 
 
 def test_what_is_run_is_what_ci_runs(workflows: dict[str, dict], program: ModuleType) -> None:
@@ -75,7 +72,7 @@ def test_the_workflow_of_an_older_version_runs_the_newest_program(program: Modul
     words = re.findall(r'rollout/pull_request\.py" (\w+)', text)
     assert words == ["look", "update", "open"]
     assert set(words) <= set(program.STEPS)
-    assert {"TEMPLATE_TOKEN", "GITHUB_TOKEN", "INDEX_USER", "INDEX_TOKEN"} <= set(program.SECRETS)
+    assert {"TEMPLATE_TOKEN", "GITHUB_TOKEN", "INDEX_USER", "INDEX_TOKEN"} <= set(program.SECRET)
     assert all(name in text for name in ("ANSWERS:", "TEMPLATE_TOKEN:", "GITHUB_TOKEN:", "INDEX_TOKEN:"))
 
 

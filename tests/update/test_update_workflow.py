@@ -343,7 +343,7 @@ def test_an_update_that_the_template_refuses(scene: Scene) -> None:
     scene.publish()
     run = scene.bot()
     assert run.jobs == RED, run
-    assert last_words(run.log()) == "update: v1.2.0 cannot be taken: Not with this package."
+    assert last_words(run.log()) == "update: v1.2.0 cannot be applied: Not with this package."
     assert (set(scene.heads), scene.pulls) == ({"main"}, [])
 
 

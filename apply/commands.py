@@ -1,0 +1,57 @@
+"""Runs git and uv in a repository."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+UV = os.environ.get("UV", "uv")
+
+
+class Refused(Exception):
+    """The repository cannot be changed. The text says what happened, why, and what to do."""
+
+
+def git(root: Path, *words: str, stdin: bytes | None = None) -> str | None:
+    """Returns what git prints, without its last line end; None if it fails."""
+    done = subprocess.run(("git", *words), cwd=root, input=stdin, check=False, capture_output=True)
+    return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def changes(root: Path, *words: str) -> set[str]:
+    """Returns the files that git sees as changed or untracked; `words` are passed to git status."""
+    shown = git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", *words) or ""
+    return {entry[3:] for entry in shown.split("\0") if entry}
+
+
+def listed(root: Path) -> list[str]:
+    """Returns the files that git tracks or would track, without ignored ones."""
+    shown = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
+    return [name for name in shown.split("\0") if name]
+
+
+def ignored(root: Path, *names: str) -> bool:
+    """Returns whether git ignores one of these files."""
+    return bool(names and git(root, "check-ignore", "--", *names))
+
+
+def uv(root: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs uv with these variables added to the environment; the caller checks the exit code."""
+    return subprocess.run(
+        (UV, *words), cwd=root, env=os.environ | env, check=False, capture_output=True, text=True, errors="replace"
+    )
+
+
+def lock(root: Path) -> None:
+    """Runs `uv lock`, which keeps the versions in uv.lock that still fit.
+
+    Raises:
+        Refused: uv fails. Its last words come first.
+    """
+    # A build backend that is asked for the dependencies may write its metadata next to the code.
+    before = {*root.glob("*.egg-info"), *root.glob("src/*.egg-info")}
+    done = uv(root, "lock")
+    for path in {*root.glob("*.egg-info"), *root.glob("src/*.egg-info")} - before:
+        shutil.rmtree(path)
+    if done.returncode != 0:
+        raise Refused(f"{done.stderr.strip()}\n`uv lock` failed (above). Fix that, then run the same command again.")

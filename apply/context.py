@@ -1,0 +1,88 @@
+"""One run in one repository: where everything is, what was written, and what is reported."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from answers import Answers
+from commands import Refused, lock
+from files import Files
+from merge import MergeError, merge
+from report import Report
+
+Rendered = dict[str, bytes]  # the files of a version of the template, by name
+
+
+@dataclass
+class Run:
+    """A run of `adopt` or `update`."""
+
+    template: Path  # a clone, at the new version
+    answers_file: str
+    root: Path  # of the repository
+    folder: Path  # empty, for temporary files
+    report: Report = field(default_factory=Report)
+
+    def __post_init__(self) -> None:
+        """Prepares the writes."""
+        self.files = Files(self.root)
+
+    def render(self, *versions: tuple[str, Answers]) -> list[Rendered | Refused]:
+        """Renders versions of the template.
+
+        Args:
+            versions: Git references of the template, each with answers.
+
+        Returns:
+            For each version its files, or why it could not be rendered: it is gone, or refuses the answers.
+        """
+        request = {"template": str(self.template), "answers_file": self.answers_file, "folder": str(self.folder)}
+        plain = [(ref, {k: v for k, v in answers.items() if not k.startswith("_")}) for ref, answers in versions]
+        text = json.dumps({**request, "versions": plain})
+        program = Path(__file__).with_name("render.py")
+        subprocess.run(
+            (os.environ["COPIER_PYTHON"], program), input=text, text=True, check=True, stdout=subprocess.PIPE
+        )
+        errors = json.loads((self.folder / "errors.json").read_text("utf-8"))
+        return [Refused(why) if why else read(self.folder / str(number)) for number, why in enumerate(errors)]
+
+    def merge_pyproject(self, ours: str, base: str, theirs: str) -> None:
+        """Merges the pattern into pyproject.toml, and reports each key.
+
+        Raises:
+            Refused: the merge fails.
+        """
+        try:
+            merged = merge(ours, base, theirs, ("pyproject.toml", "the old pattern", "the pattern"))
+        except MergeError as error:
+            raise Refused(str(error)) from error
+        self.files.write("pyproject.toml", merged.text.encode())
+        self.report.add_merged(merged)
+
+    def lock(self) -> None:
+        """Locks the repository again.
+
+        Raises:
+            Refused: uv fails.
+        """
+        self.files.keep("uv.lock")
+        lock(self.root)
+
+
+def read(folder: Path) -> Rendered:
+    """Returns the files below a folder, in order."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def needed(rendered: Rendered | Refused) -> Rendered:
+    """Returns the files of a version that a run cannot go on without.
+
+    Raises:
+        Refused: it could not be rendered.
+    """
+    if isinstance(rendered, Refused):
+        raise rendered
+    return rendered

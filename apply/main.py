@@ -1,0 +1,63 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "build==1.6.1",
+#     "packaging==26.3",
+#     "pip-requirements-parser==32.0.1",
+#     "pyyaml==6.0.3",
+#     "tomlrt==2.3.2",
+# ]
+# ///
+"""Brings an existing repository onto the template (`adopt`), or onto a newer version of it (`update`).
+
+Copier starts this program through run.py, and has written nothing but the answers (on update). The data goes one way:
+
+    repository.py   what the repository says about itself   (setup_metadata.py, requirements.py)
+    answers.py      the answers, corrected by it
+    render.py       the template's files for these answers, old and new
+    pattern.py      what of the rendered pyproject.toml concerns this repository
+    merge.py        pyproject.toml merged by keys           (toml_edits.py)
+    adopt.py, update.py   each file put in place            (ownership.py, files.py)
+    commands.py, lint.py  uv.lock locked, the code linted
+    report.py, next_steps.py   what the user reads
+
+Everything that can be refused is checked first. If something fails later, every file is restored.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from adopt import adopt
+from commands import Refused
+from context import Run
+from update import update
+
+
+def main() -> int:
+    """Runs `adopt TEMPLATE ANSWERS_FILE ANSWERS` or `update TEMPLATE ANSWERS_FILE` in the current folder."""
+    operation, template, answers_file, *answers = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
+    with tempfile.TemporaryDirectory() as temporary:
+        run = Run(Path(template), answers_file, Path.cwd(), Path(temporary))
+        try:
+            if operation == "adopt":
+                adopt(run, json.loads(answers[0]))
+                run.report.show(f"{run.root.name} now uses the template.")
+            else:
+                update(run)
+                run.report.show(f"{run.root.name} now uses the new version of the template.")
+        except Refused as refused:
+            run.files.undo()
+            print(f"\n{refused}\nNothing was written.", file=sys.stderr)
+            return 1
+        except BaseException:
+            run.files.undo()
+            raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

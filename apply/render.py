@@ -1,0 +1,53 @@
+"""Renders versions of the template. Runs with Copier's own Python, and imports Copier once for all of them.
+
+Reads one JSON object on stdin: `template` (a git clone), `answers_file`, `folder`, and `versions`, a list of git
+references with answers. Renders version number N into `folder/N`, and writes `folder/errors.json`: a sentence for each
+version, empty if it was rendered.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from copier import run_copy
+
+
+def render(template: str, answers_file: str, target: Path, reference: str, answers: dict[str, Any]) -> None:
+    """Renders one version. Copier would clone the template; a plain copy of it takes a third of the time."""
+    source = target.with_name(f"{target.name}-template")
+    archive = subprocess.run(("git", "archive", reference), cwd=template, check=True, capture_output=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(source)
+    run_copy(
+        str(source),
+        str(target),
+        data=answers,
+        answers_file=answers_file,
+        defaults=True,
+        quiet=True,
+        unsafe=True,
+        skip_tasks=True,
+    )
+
+
+def main() -> None:
+    """Renders what stdin asks for."""
+    request = json.load(sys.stdin)
+    folder = Path(request["folder"])
+    errors = []
+    for number, (reference, answers) in enumerate(request["versions"]):
+        try:
+            render(request["template"], request["answers_file"], folder / str(number), reference, answers)
+            errors.append("")
+        except Exception as error:  # from git, from Copier, or from a template that is not ours
+            said = getattr(error, "stderr", b"") or str(error).encode()
+            errors.append((said.decode("utf-8", "replace").strip().splitlines() or [type(error).__name__])[-1])
+    (folder / "errors.json").write_text(json.dumps(errors), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the user reads at the end: what was added, changed and kept, what to do next, and how to undo it."""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from commands import git, ignored
+from files import Files
+from merge import Merged
+from toml_edits import write
+
+WORKFLOWS = ("ci.yaml", "template-update.yaml")
+
+
+@dataclass
+class Report:
+    """The lists of the closing message."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    next_steps: list[tuple[str, str]] = field(default_factory=list)  # why, and the command
+    undo: str = ""
+
+    def add_merged(self, merged: Merged) -> None:
+        """Lists what happened to the keys of pyproject.toml."""
+        for note in merged.added:
+            self.added.append(f"pyproject.toml: {note['path']} = {write(note['value'])}")
+        for note in merged.updated:
+            self.changed.append(f"pyproject.toml: {note['path']} = {write(note['theirs'])}, was {write(note['ours'])}")
+        self.changed += [f"pyproject.toml: {note['path']} is removed" for note in merged.removed]
+        for note in merged.kept:
+            ours, theirs = ("not set" if note[side] is None else write(note[side]) for side in ("ours", "theirs"))
+            self.kept.append(f"pyproject.toml: {note['path']} is {ours}, the pattern has {theirs}")
+
+    def show(self, title: str) -> None:
+        """Prints the lists that are not empty. Commands are not indented, so that they can be pasted."""
+        print(f"\n{title}")
+        for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept", self.kept)):
+            if lines:
+                print(f"\n{name}:", *lines, sep="\n  ")
+        if self.next_steps:
+            print("\nNext steps, in this order:")
+            for why, command in self.next_steps:
+                print(f"# {why}", command, sep="\n")
+        if self.undo:
+            print(f"\nTo undo everything:\n{self.undo}")
+
+
+def other_workflows(root: Path) -> list[str]:
+    """Returns notes about the user's own workflows."""
+    found = [path.name for path in sorted((root / ".gitea/workflows").glob("*.y*ml")) if path.name not in WORKFLOWS]
+    lines = [f".gitea/workflows/{name} runs as well as ci.yaml: check that it does not publish too" for name in found]
+    if (root / ".github/workflows").is_dir():
+        lines.append(".github/workflows: Gitea ignores it, now that there is .gitea/workflows")
+    return lines
+
+
+def undo_commands(files: Files, changed_before: set[str]) -> str:
+    """Returns the commands that undo a run, and nothing else.
+    Args:
+        files: What was written.
+        changed_before: The files that git saw as changed or untracked before. A copy of each that was written goes
+            into git's objects, as does one of each that git ignores.
+    """
+    commands = []
+    if files.made:  # without a name, git clean would remove everything
+        flags = "-fdx" if ignored(files.root, *files.made) else "-fd"
+        commands.append(f"git clean {flags} -- {shlex.join(files.made)}")
+    untracked = {name for name in files.changed if git(files.root, "ls-files", "--error-unmatch", "--", name) is None}
+    if not changed_before | untracked:
+        return " && ".join(["git restore .", *commands])
+    for name in files.changed:
+        if name not in changed_before | untracked:
+            commands.append(f"git restore -- {shlex.quote(name)}")
+        elif old := git(files.root, "hash-object", "-w", "--stdin", stdin=files.before[name]):
+            commands.append(f"git cat-file blob {old} > {shlex.quote(name)}")
+    return "\n".join(commands)

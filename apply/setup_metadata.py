@@ -1,0 +1,157 @@
+"""Asks a build backend for a repository's metadata, and writes a [project] table from what setup.py says."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any
+
+import tomlrt
+from build import BuildBackendException, BuildException, ProjectBuilder
+from build.env import DefaultIsolatedEnv
+from commands import Refused, git, listed
+from packaging.markers import Marker
+from packaging.metadata import RawMetadata, parse_email
+from packaging.requirements import Requirement
+from packaging.version import Version
+from tomlrt import Array
+
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+PRETENDED = "0.0.0+from.git"  # given to setuptools-scm, to see whether the version comes from it
+# Fields of the core metadata that setup.py still gives once a [project] table lists them as dynamic.
+KEPT_IN_SETUP = {
+    "author": "authors",
+    "author_email": "authors",
+    "maintainer": "maintainers",
+    "maintainer_email": "maintainers",
+    "license": "license",
+    "license_expression": "license",
+    "keywords": "keywords",
+    "classifiers": "classifiers",
+    "home_page": "urls",
+    "project_urls": "urls",
+    "description": "readme",
+}
+ENTRY_POINTS = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
+
+
+@dataclass
+class Metadata:
+    """What a build backend says about a repository."""
+
+    core: RawMetadata  # as in the core metadata specification
+    entry_points: list[str]  # the groups
+    modules: list[str]  # import packages and modules, by name
+
+    @property
+    def from_git(self) -> bool:
+        """Whether setuptools-scm gives the version."""
+        return self.core["version"] == PRETENDED
+
+    @property
+    def version(self) -> str:
+        """The version, without what a tool adds for the commit that it was made from."""
+        return re.sub(r"\.dev\d+$", "", Version(self.core["version"]).public)
+
+
+def read_metadata(root: Path, named: str) -> Metadata:
+    """Returns the metadata of a repository, from its build backend. Writes nothing into the repository.
+
+    Args:
+        root: The repository.
+        named: What the user calls the source of the metadata, for the message.
+
+    Raises:
+        Refused: the backend fails.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        source = copy(root, Path(temporary, "source"))
+        if not any((source / name).exists() for name in ("setup.py", "pyproject.toml")):
+            (source / "pyproject.toml").write_text(SETUPTOOLS)
+        try:
+            found = Distribution.at(prepare(source, temporary))
+        except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "exception", error)
+            said = getattr(reason, "stderr", None) or str(error).encode()
+            tail = "\n".join(said.decode("utf-8", "replace").strip().splitlines()[-5:])
+            raise Refused(
+                f"{tail}\n{named} does not build (above). Fix it, then run the same command again."
+            ) from error
+        core, _ = parse_email(found.read_text("METADATA") or "")
+        groups = sorted(found.entry_points.groups)
+        modules = [name for name in (found.read_text("top_level.txt") or "").split() if name.isidentifier()]
+    return Metadata(core, groups, sorted(modules))
+
+
+def copy(root: Path, target: Path) -> Path:
+    """Copies a repository, with its history and without the files that git ignores."""
+    git(root, "clone", "--quiet", "--shared", "--no-checkout", "--", str(root), str(target))
+    for name in listed(root):
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name, follow_symlinks=False)
+    return target
+
+
+def prepare(source: Path, folder: str) -> Path:
+    """Returns the `.dist-info` folder that the build backend of a source tree writes into a folder."""
+    pretended = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": PRETENDED}
+
+    def quietly(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        subprocess.run(cmd, cwd=cwd, env={**pretended, **(extra_environ or {})}, check=True, capture_output=True)
+
+    with DefaultIsolatedEnv(installer="uv") as isolated:
+        builder = ProjectBuilder.from_isolated_env(isolated, source, runner=quietly)
+        isolated.install(builder.build_system_requires)
+        isolated.install(builder.get_requires_for_build("wheel"))
+        return Path(builder.metadata_path(folder))
+
+
+def project_table(metadata: Metadata, script: str) -> str:
+    """Returns a [project] table. What `uv add` and the release change is static; the rest is dynamic.
+
+    Args:
+        metadata: What the build backend says.
+        script: `setup.py` or `setup.cfg`, which gives the dynamic fields.
+    """
+    core = metadata.core
+    dynamic = {KEPT_IN_SETUP[key] for key in KEPT_IN_SETUP if str(core.get(key, "")).strip()}
+    dynamic |= {ENTRY_POINTS.get(group, "entry-points") for group in metadata.entry_points}
+    plain, extras = split_extras(core)
+    table: dict[str, Any] = {"name": core["name"]}
+    if metadata.from_git:
+        dynamic.add("version")
+    else:
+        table["version"] = metadata.version
+    table |= {"description": core.get("summary"), "requires-python": core.get("requires_python")}
+    table |= {"dependencies": array(plain), "dynamic": array(sorted(dynamic))}
+    table |= {"optional-dependencies": {name: array(entries) for name, entries in extras.items()}}
+    said = {key: value for key, value in table.items() if value or key == "dependencies"}
+    document = tomlrt.Document({"project": said})
+    if dynamic:
+        document.table("project").leading_comments["dynamic"] = (f"{script} still says these.",)
+    return tomlrt.dumps(document)
+
+
+def split_extras(core: RawMetadata) -> tuple[list[str], dict[str, list[str]]]:
+    """Returns the dependencies, and those of each extra, without the marker that names the extra."""
+    plain: list[str] = []
+    extras: dict[str, list[str]] = {name: [] for name in core.get("provides_extra", [])}
+    for text in core.get("requires_dist", []):
+        requirement, entries = Requirement(text), plain
+        if found := re.search(r'(?:^| and )extra == "([^"]+)"$', str(requirement.marker or "")):
+            entries = extras.setdefault(found[1], [])
+            rest = str(requirement.marker)[: found.start()]
+            requirement.marker = Marker(rest) if rest else None
+        entries.append(str(requirement).replace('"', "'"))
+    return plain, extras
+
+
+def array(entries: list[str]) -> Array:
+    """Returns a TOML array of strings, one per line if there are several."""
+    return Array(entries, multiline=len(entries) > 1)

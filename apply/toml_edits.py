@@ -1,0 +1,5 @@
+"""Shim."""
+
+from toml_lines import dotted, write
+
+__all__ = ["dotted", "write"]
