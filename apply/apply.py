@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["pyyaml==6.0.3"]
+# dependencies = ["packaging==26.3", "pyyaml==6.0.3", "tomlrt==2.3.2"]
 # ///
 """Bring an existing repository onto the template (`adopt`), or onto a newer version of it (`update`).
 

@@ -15,7 +15,7 @@ from files import Files
 from merge import Merged, merge
 from pattern import RUFF_FILES
 from project import Project, Refused, array, distribution, normalise, requirements
-from toml_lines import write
+from toml_edits import write
 from tools import Lint, changes, git, uv
 
 WORKFLOWS = ("ci.yaml", "template-update.yaml")
