@@ -66,7 +66,7 @@ def main():
         with build_opener(Stay).open(Request(os.environ["NTFY_URL"], body, headers), timeout=10):
             print("notify: sent to ntfy.")
     except Exception as error:
-        print(f"notify: warning: ntfy did not take the message: {error!r}. Check NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")
+        print(f"notify: warning: not sent to ntfy: {error!r}. Check NTFY_URL, NTFY_TOPIC and the secret NTFY_TOKEN.")
 
 
 if __name__ == "__main__":

@@ -103,4 +103,4 @@ def test_ntfy_down_is_a_warning(make: Make, owner: Owner) -> None:
     repo = make(owner, ntfy_url="http://127.0.0.1:9")
     done = repo.release("feat: first version")
     assert set(done.jobs.values()) == {"success"}
-    assert "warning: ntfy did not take the message" in tail(repo, done, "notify")
+    assert "warning: not sent to ntfy" in tail(repo, done, "notify")

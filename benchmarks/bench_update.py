@@ -1,6 +1,6 @@
 """How long an update and an adoption take, beside what Copier or uv do of it, and a rollout of a hundred repositories.
 
-    uv run python benchmarks/update.py
+    uv run python benchmarks/bench_update.py
 
 The first figure is `copier update` of a package over one version of the template, with the migration that brings the
 template's files, pyproject.toml and uv.lock; the second the same to a version that has no migration. The third is the
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -104,13 +105,13 @@ def rollout(folder: Path) -> Figures:
     for name in names:
         gitea.known[name] = Repository(name, answers="_commit: v1.0.0\ngitea_owner: acme\n")
 
-    def run(what: Callable) -> None:
+    def run(what: Callable[..., object]) -> None:
         rows = asyncio.run(program.roll_out(what, names, gitea.inside, BOT, [Version("1.0.0"), Version("1.1.0")]))
         assert not [row for row in rows if row.failed]
 
     try:
         return {
-            f"rollout {what.__name__}, 100": median(lambda w=what: run(w), lambda: None)
+            f"rollout {what.__name__}, 100": median(partial(run, what), lambda: None)
             for what in (program.ask, program.status)
         }
     finally:

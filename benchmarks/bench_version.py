@@ -1,6 +1,6 @@
 """How long the version takes, on repositories of many commits and tags.
 
-`uv run python benchmarks/version.py [COMMITS …]` prints a row for each size and each placing of the tags: none; three
+`uv run python benchmarks/bench_version.py [COMMITS …]` prints a row for each size and each placing of the tags: none; three
 near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each time is the median of three runs of the
 version step of the shipped release.py, in a process of its own.
 """
@@ -64,7 +64,7 @@ def seconds(folder: Path, temp: Path) -> float:
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        words = [sys.executable, "-c", STEP, ROOT / "template/.gitea/release.py"]
+        words = [sys.executable, "-c", STEP, str(ROOT / "template/.gitea/release.py")]
         subprocess.run(words, cwd=folder, env={**os.environ, "RUNNER_TEMP": str(temp)}, check=True, capture_output=True)
         times.append(time.perf_counter() - began)
     return statistics.median(times)

@@ -1,6 +1,6 @@
 """How long one command takes to a package, and how long the package takes to green. Run by hand on a calm machine.
 
-    uv run benchmarks/render.py [RUNS]
+    uv run benchmarks/bench_copy.py [RUNS]
 
 Medians of paired runs: each run does everything once, so that a slow moment hits all that is compared. uv's cache is
 warm from a run that does not count.

@@ -1,6 +1,6 @@
 """What the workflow costs: its lint and test jobs under act, beside the same commands by hand.
 
-Run by hand, on a machine that does nothing else: `uv run benchmarks/workflow.py [PAIRS]`. A pair is one run of each,
+Run by hand, on a machine that does nothing else: `uv run benchmarks/bench_workflow.py [PAIRS]`. A pair is one run of each,
 right after the other in turning order, so that a slow minute falls on both. Both start from a fresh clone with uv's
 cache warm.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "workflow"))
@@ -66,8 +67,8 @@ def main(pairs: int) -> None:
             for pair in range(-1, pairs):
                 hand = folder / f"{job}{pair}"
                 ways = {
-                    "act": lambda j=job: under_act(package, j),
-                    "hand": lambda j=job, h=hand: by_hand(package, j, h),
+                    "act": partial(under_act, package, job),
+                    "hand": partial(by_hand, package, job, hand),
                 }
                 seconds = {way: timed(ways[way]) for way in (sorted(ways) if pair % 2 else sorted(ways)[::-1])}
                 shutil.rmtree(hand)
