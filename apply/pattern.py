@@ -45,8 +45,8 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
     if project.backend and (adopting or project.backend != "hatchling.build"):
         document.pop("build-system", None)
         tool.pop("hatch", None)
-    if adopting and (pytest_settings(root, project) is not None or has_tests(root)):
-        tool.pop("pytest", None)
+    if adopting:
+        keep_pytest(tool, project, root)
     keep_ruff(tool, project, root, adopting)
     return tomlrt.dumps(document).lstrip("\n")
 
@@ -120,6 +120,16 @@ def first_project(document: tomlrt.Document, project: Project, development: list
         table.table("optional-dependencies")["dev"] = array(project.development + rest)
     if any(" @ " in entry for entry in project.requirements + project.development):
         hatch["metadata"] = tomlrt.Table.section({"allow-direct-references": True})
+
+
+def keep_pytest(tool: tomlrt.Table, project: Project, root: Path) -> None:
+    """Leaves of pytest's settings what an existing package may lack; none if it has tests or settings of its own."""
+    if pytest_settings(root, project) is not None or has_tests(root):
+        tool.pop("pytest", None)
+        return
+    options = tool.table("pytest").table("ini_options")
+    for key in {"minversion", "log_level", "strict", "filterwarnings"} & set(options):  # for new code only
+        del options[key]
 
 
 def keep_ruff(tool: tomlrt.Table, project: Project, root: Path, adopting: bool) -> None:

@@ -1,8 +1,8 @@
 """How long the version takes, on repositories of many commits and tags.
 
-`uv run python benchmarks/bench_version.py [COMMITS …]` prints a row for each size and each placing of the tags: none; three
-near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each time is the median of three runs of the
-version step of the shipped release.py, in a process of its own.
+`uv run python benchmarks/bench_version.py [COMMITS …]` prints a row for each size and each place of the tags: none;
+three near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each time is the median of three runs
+of the version step of the shipped release.py, in a process of its own.
 """
 
 import os

@@ -1,6 +1,6 @@
 """What the workflow costs: its lint and test jobs under act, beside the same commands by hand.
 
-Run by hand, on a machine that does nothing else: `uv run benchmarks/bench_workflow.py [PAIRS]`. A pair is one run of each,
+Run `uv run benchmarks/bench_workflow.py [PAIRS]` on a calm machine. A pair is one run of each,
 right after the other in turning order, so that a slow minute falls on both. Both start from a fresh clone with uv's
 cache warm.
 """
