@@ -3,9 +3,8 @@
 `ours` is the user's file, `base` the pattern that it was last merged with (empty for a first time), `theirs` the
 pattern of today. What the user changed stays and is reported, what they left alone follows the pattern.
 
-Three steps: `plan` compares plain data and yields a few edits; `carry_out` (toml_edits.py) makes them in the text of
-the user's file, so that whatever no edit names survives byte for byte; `merge` reads the outcome with the standard
-parser and refuses unless it says exactly what was planned and no comment is gone.
+Three steps: `plan` compares plain data and yields edits; `carry_out` (toml_edits.py) makes them in the user's text;
+`merge` reads the outcome with the standard parser and refuses unless it is what was planned and no comment is gone.
 """
 
 import re
@@ -13,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeGuard
 
@@ -22,10 +22,6 @@ from toml_edits import MISSING, Edit, KeyPath, carry_out, comments, dotted
 from tomlrt import TOMLError
 
 Data = dict[Any, Any]
-REQUIREMENTS = (
-    r"build-system\.requires|project\.dependencies|(project\.optional-dependencies|dependency-groups)\..+"
-    r"|tool\.uv\.[a-z-]+-dependencies"
-)
 
 
 class Named(Data):
@@ -105,6 +101,7 @@ def both_tables(a: Any, b: Any) -> bool:
     return isinstance(a, dict) and type(a) is type(b)
 
 
+@cache
 def requirement(text: str) -> tuple[str, str]:
     """Returns the normalized name of a requirement and its normalized text. Other text is returned as it is."""
     try:
@@ -117,7 +114,8 @@ def requirement(text: str) -> tuple[str, str]:
 
 def holds_requirements(path: KeyPath) -> bool:
     """Returns whether the list at a path is one of requirements, which are identified by their distribution."""
-    return bool(re.fullmatch(REQUIREMENTS, dotted(path)))
+    lists = r"build-system\.requires|project\.dependencies|(project\.optional-dependencies|dependency-groups)\..+"
+    return bool(re.fullmatch(rf"{lists}|tool\.uv\.[a-z-]+-dependencies", dotted(path)))
 
 
 def plan_list(path: KeyPath, ours: list[str], base: list[str], theirs: list[str], report: Merged) -> Iterator[Edit]:
