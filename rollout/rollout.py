@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +170,7 @@ async def roll_out(
     limits = httpx.Limits(max_connections=at_a_time)
     address = f"{server.rstrip('/')}/api/v1/repos/"
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT, limits=limits) as client:
-        with progress:
+        with progress if console.is_terminal else nullcontext():
             await asyncio.gather(*map(one, rows))
     return rows
 
