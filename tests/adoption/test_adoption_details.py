@@ -66,7 +66,7 @@ def test_handler_base_reads_as_written_by_hand(existing: Callable[..., Repositor
     """Its whole change: pyproject.toml, and files of the template's beside it."""
     repository = existing("hatchling-flat")
     said = adopt(repository, template)
-    assert "build-system.requires names hatchling: with == a release" in said
+    assert "build-system.requires has hatchling: pin it with ==" in said
     shown = repository.git("diff", "--no-color").partition("--- a/")
     assert f"{shown[1]}{shown[2]}\n" == HANDLER_BASE
     assert repository.git("diff", "--name-only") == "pyproject.toml"
