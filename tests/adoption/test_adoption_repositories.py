@@ -24,8 +24,8 @@ RELEASED = {
     "several-packages",
 }
 # One for each way in which the gates have to do with what was there; the others go through them in the long run only.
-GATED = {"setuptools-setup-py", "requirements-only", "version-hatch-vcs", "several-packages", "smoke-test"}
-UPDATED = {"setuptools-setup-py", "lint-ruff", "smoke-test"}
+GATED = {"setuptools-setup-py", "requirements-only", "several-packages", "smoke-test"}
+UPDATED = {"lint-ruff", "smoke-test"}
 
 
 def some(ordinary: set[str]) -> list:

@@ -72,9 +72,9 @@ def test_trial(world: World, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(len(ORDINARY), 1000))
+@pytest.mark.parametrize("seed", [pytest.param(s, id=f"part{s // 250 + 1}-{s}") for s in range(len(ORDINARY), 1000)])
 def test_more_trials(world: World, seed: int) -> None:
-    """The same, many more."""
+    """The same, many more, in parts of 250: `-k part1` to `-k part4`."""
     assert trial(world, seed) == [], f"seed {seed}"
 
 
