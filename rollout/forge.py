@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import httpx
 import tenacity
+from escape import one_line
 
 SERVER = os.environ.get("GITHUB_SERVER_URL", "").rstrip("/")
 REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
@@ -23,16 +24,21 @@ NEEDED = (
 )
 
 
+def say(sentence: str) -> None:
+    """Prints a sentence on one line, whatever is in it."""
+    print(one_line(f"update: {sentence}"), flush=True)
+
+
 def done(sentence: str) -> NoReturn:
     """Ends this step successfully: nothing is left to do."""
-    print(f"update: {sentence}")
+    say(sentence)
     sys.exit(0)
 
 
 def fail(sentence: str) -> NoReturn:
     """Fails the job. The sentence, its last line, says what to do."""
     sys.stdout.flush()
-    sys.exit(f"update: {sentence}")
+    sys.exit(one_line(f"update: {sentence}"))
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str, str]:
@@ -43,7 +49,7 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
     full = {**os.environ, **(env or {})}
     result = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True, errors="replace")
     text = "\n".join(filter(None, (result.stdout.rstrip(), result.stderr.rstrip())))
-    print(*(f"    {line}" for line in text.splitlines()), sep="\n", flush=True)
+    print(*(f"    {one_line(line.expandtabs())}" for line in text.splitlines()), sep="\n", flush=True)
     return result.returncode == 0, result.stdout, text
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from forge import REPOSITORY, SECRET, api, done, fail, git, git_settings, refused, remote, run
+from forge import REPOSITORY, SECRET, api, done, fail, git, git_settings, refused, remote, run, say
 from template_versions import parse_version, versions
 
 TEMPLATE = Path(__file__).resolve().parents[1]
@@ -66,12 +66,12 @@ def look() -> None:
     if status == 200:
         if (author := there["commit"]["author"]["email"]) != EMAIL:
             done(f"{branch} has a commit by {author} and no pull request. Open one, or delete the branch.")
-        print(f"update: {branch} has no pull request, because a run was interrupted. It is made again.")
+        say(f"{branch} has no pull request, because a run was interrupted. It is made again.")
     lease = there["commit"]["id"] if there else ""
     PLAN.write_text(json.dumps({"version": tag, "branch": branch, "base": base, "lease": lease}))
     with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
         file.write(f"version={tag}\n")
-    print(f"update: {tag} is newer than {before}.")
+    say(f"{tag} is newer than {before}.")
 
 
 def commit_of(version: str) -> str:
@@ -117,7 +117,7 @@ def check(index: dict[str, str]) -> list[tuple[str, bool, str]]:
     """Lints and tests as CI does. Returns each command, whether it passed, and the last lines that it printed."""
     results = []
     for command in (SYNC, *(("uv", "run", "--no-sync", *words.split()) for words in CHECKS)):
-        print(f"update: {' '.join(command)}", flush=True)
+        say(" ".join(command))
         passed, _, text = run(*command, env=index if command == SYNC else None)
         results.append((" ".join(command), passed, "\n".join(text.splitlines()[-TAIL:])))
         if command == SYNC and not passed:
@@ -177,7 +177,7 @@ def open_pull() -> None:
     if status == 409:
         status, pull = api("GET", f"/pulls/{base}/{branch}")
     close_older(base, branch, pull["number"])
-    print(f"update: pull request #{pull['number']}: {plan['title']}")
+    say(f"pull request #{pull['number']}: {plan['title']}")
 
 
 def close_older(base: str, branch: str, newest: int) -> None:
@@ -192,7 +192,7 @@ def close_older(base: str, branch: str, newest: int) -> None:
         if of_this and ours and head["ref"] != branch and pull["base"]["ref"] == base:
             body = f"Replaced by #{newest}.\n\n{pull['body']}"
             api("PATCH", f"/pulls/{pull['number']}", state="closed", body=body)
-            print(f"update: #{pull['number']} ({head['ref']}) is closed.")
+            say(f"#{pull['number']} ({head['ref']}) is closed.")
 
 
 STEPS = {"look": look, "update": update, "open": open_pull}

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import httpx
 import yaml
+from escape import one_line
 from packaging.version import Version
 from rich import box
 from rich.console import Console
@@ -93,9 +94,10 @@ async def read_version(client: httpx.AsyncClient, row: Row, known: list[Version]
         except yaml.YAMLError:
             raise Failed(f"{name} is not YAML") from None
         if isinstance(answers, dict) and "gitea_owner" in answers:
-            row.version = str(answers.get("_commit", "?"))
-            if mine := parse_version(row.version):
+            commit = str(answers.get("_commit", "?"))
+            if mine := parse_version(commit):
                 row.behind = str(sum(other > mine for other in known))
+            row.version = commit if mine or re.fullmatch("[0-9a-f]{7,40}", commit) else "not a version"
             return
     raise Failed(f"not on the template: no {' or '.join(ANSWERS)}")
 
@@ -167,7 +169,7 @@ async def roll_out(
             await attempt(action(client, row, known), row, limit)
         progress.advance(task)
         place = f"[{int(progress.tasks[0].completed)}/{len(rows)}]"
-        progress.console.print(Text(f"{place} {row.repository}: {row.result}"))
+        progress.console.print(Text(one_line(f"{place} {row.repository}: {row.result}")))
 
     headers = {"Authorization": f"token {token}", "Accept": "application/json"} if token else {}
     limits = httpx.Limits(max_connections=at_a_time)
@@ -182,7 +184,8 @@ def show(rows: list[Row], columns: dict[str, str]) -> None:
     """Prints rows as a table that is Markdown too."""
     table = Table(*columns, box=box.MARKDOWN)
     for row in rows:
-        table.add_row(*(Text(str(getattr(row, name)).replace("|", "\\|"), no_wrap=True) for name in columns.values()))
+        cells = (one_line(getattr(row, name)).replace("|", "\\|") for name in columns.values())
+        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
     Console(width=1000).print(table)  # never narrower than its text, whatever the terminal
 
 

@@ -201,6 +201,15 @@ def test_status_shows_where_everybody_is(template: Template, town: Town) -> None
     assert rows(done.stdout)["acme/package-27"] == ["?", "?", "", "500 Internal Server Error"]
 
 
+@pytest.mark.parametrize("action", ["status", "ask"])
+def test_what_a_repository_answers_is_data(template: Template, town: Town, action: str) -> None:
+    """A line break in an answer starts no line of the log, where a runner reads commands."""
+    town.known[NAMES[0]].answers = '_commit: "v1.0.0\\n::set-env name=BASH_ENV::x\\u202e"\ngitea_owner: acme\n'
+    done = rollout(template, action, town.inside, names=NAMES[:2])
+    assert rows(done.stdout)[NAMES[0]][0] == "not a version"
+    assert not re.search("set-env|\u202e", done.stdout + done.stderr)
+
+
 def test_what_is_missing_is_said(template: Template, town: Town, tmp_path: Path) -> None:
     """Each in one sentence that says what to do."""
     done = rollout(template, "ask", town.inside, token=BAD, names=NAMES[:2])
