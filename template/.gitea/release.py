@@ -37,10 +37,16 @@ FOOTER = re.compile(r"^BREAKING[ -]CHANGE:", re.MULTILINE)
 NOTHING, PATCH, MINOR, MAJOR = range(4)
 LEVELS = {"fix": PATCH, "feat": MINOR, "major": MAJOR}
 PAUSES = (1, 3, 9)  # seconds before the registry is asked again
+# Without hooks and settings that others may have left in the runner's or the repository's configuration.
+GIT = (
+    "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -c log.showSignature=false".split()
+)
 
 STATE = Path(os.environ.get("RUNNER_TEMP", "/tmp")) / "release"
 NUMBER, TREE, DIST, SMOKE = STATE / "version", STATE / "tree", STATE / "dist", STATE / "smoke"
 REGISTRY = os.environ.get("REGISTRY_URL", "")
+# The runner's own word for where this repository is: .git/config may name any other server.
+ORIGIN = f"{os.environ.get('GITHUB_SERVER_URL', '')}/{os.environ.get('GITHUB_REPOSITORY', '')}"
 # Taken out of the environment at once, so that nothing that is started from here inherits them.
 SECRET = {name: os.environ.pop(name, "") for name in ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")}
 os.environ.pop("VIRTUAL_ENV", None)  # uv's for this script; the package has its own
@@ -79,21 +85,21 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
 
 def git(*arguments: str, check: bool = True) -> str:
     """Ask git about this repository; with check, a refusal ends the job, else it is an empty answer."""
-    result = subprocess.run(("git", *arguments), capture_output=True)
+    result = subprocess.run((*GIT, *arguments), capture_output=True)
     need(not (check and result.returncode), f"git {arguments[0]} failed, {result.stderr!r}: run this job again.")
     return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
 
 
 def remote(*arguments: str) -> tuple[bool, str]:
-    """Run git against origin with the job's token, which only the environment of that one process holds."""
+    """Run git against ORIGIN with the job's token, which only the environment of that one process holds."""
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-    url, count = git("remote", "get-url", "origin"), int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    if SECRET["GITHUB_TOKEN"] and url.startswith("http"):
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    if SECRET["GITHUB_TOKEN"]:
         login = base64.b64encode(f"x-access-token:{SECRET['GITHUB_TOKEN']}".encode()).decode()
-        env[f"GIT_CONFIG_KEY_{count}"] = f"http.{url}.extraheader"
+        env[f"GIT_CONFIG_KEY_{count}"] = f"http.{ORIGIN}.extraheader"
         env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
         env["GIT_CONFIG_COUNT"] = str(count + 1)
-    return run("git", *arguments, env=env)
+    return run(*GIT, *arguments, env=env)
 
 
 def http(url: str, form: str | None = None) -> tuple[int, str]:
@@ -202,7 +208,8 @@ def whole(names: list[str], version: str) -> bool:
 
 def fetch() -> None:
     """Bring tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
-    answered = remote("fetch", "--quiet", "--tags", "--force", "origin", "main")[0]
+    main = "+refs/heads/main:refs/remotes/origin/main"
+    answered = remote("fetch", "--quiet", "--tags", "--force", ORIGIN, main)[0]
     need(answered, "origin does not answer: run this job again.")
 
 
@@ -296,7 +303,7 @@ def lock() -> None:
     """Reserve the version by pushing its tag; where another run was faster, look again."""
     for _ in range(10):
         tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
-        _, text = remote("push", "origin", f"{head}:refs/tags/{tag}")
+        _, text = remote("push", ORIGIN, f"{head}:refs/tags/{tag}")
         fetch()
         taken = git("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
         if taken == head:  # what origin has counts, not its answer, which may have been lost

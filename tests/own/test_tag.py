@@ -40,6 +40,7 @@ def test_tag(tmp_path: Path, subject: str, tag: str) -> None:
     git(clone, "commit", "--quiet", "-m", subject)
     git(clone, "push", "--quiet", "origin", "main")
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "RUNNER_TEMP": str(tmp_path / "runner")}
+    environment |= {"GITHUB_SERVER_URL": tmp_path.as_uri(), "GITHUB_REPOSITORY": "origin"}
     environment |= {"GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, ".gitea/tag.py"], cwd=clone, env=environment, capture_output=True, text=True, check=False

@@ -246,7 +246,7 @@ class World:
     ) -> None:
         """Make the package and its bare origin; `built` keeps builds and leaves out the smoke test (see drive.py)."""
         self.folder, self.registry, self.environment, self.built = folder, registry, environment, built
-        self.origin = Repository(folder / "origin.git", environment)
+        self.origin = Repository(folder / "acme/handler-base.git", environment)
         self.origin.git("config", "core.bare", "true")
         # Hooks of a local origin get the environment of the push, so the job that shall be refused says so itself.
         hook = '#!/bin/sh\n[ -z "$REFUSED" ] || { echo "error: Tag ${1#refs/tags/} is protected" >&2; exit 1; }\n'
@@ -272,7 +272,7 @@ class World:
         job.git("checkout", "-q", "-B", "main", commit)
         return path
 
-    def run(self, job: Job, path: Path | None = None, before: Callable[[str], object] = len) -> Job:
+    def run(self, job: Job, path: Path | None = None, before: Callable[[str], object] = len, **variables: str) -> Job:
         """Run the steps of a publish job, as far as they are green; `before` is called with each step's name."""
         path = path or self.checkout(job.commit)
         kind = job.fault.partition(":")[0]
@@ -284,11 +284,13 @@ class World:
             **self.environment,
             "RUNNER_TEMP": str(temp),
             "GITHUB_OUTPUT": str(temp / "output"),
+            "GITHUB_SERVER_URL": self.folder.as_uri(),
             "GITHUB_REPOSITORY": "acme/handler-base",
             "REGISTRY_URL": front.url,
             **({"BUILT": str(self.built)} if self.built else {}),
             **({"FAULT": job.fault} if kind in ("kill", "lost", "failed") else {}),
             **({"REFUSED": "1"} if kind == "refused" else {}),
+            **variables,
         }
         registry = {"REGISTRY_USER": USER, "REGISTRY_TOKEN": "wrong" if kind == "password" else TOKEN}
         # The steps in their order, from the very file that runs; what each gets is the workflow's business.

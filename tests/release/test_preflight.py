@@ -68,11 +68,11 @@ def gitea() -> Iterator[Recorded]:
 
 def preflight(repository: Repository, url: str, **changes: str) -> tuple[int, str, str]:
     """Run the step; give its exit code, its log and what it hands on."""
-    repository.git("config", "remote.origin.url", ".")
     output = repository.path.parent / "output"
     output.write_text("")
     given = {"REGISTRY_URL": url, "REGISTRY_USER": USER, "REGISTRY_TOKEN": TOKEN, "GITHUB_OUTPUT": str(output)}
-    env = {**repository.environment, "RUNNER_TEMP": str(repository.path.parent / "temp"), **given, **changes}
+    here = {"GITHUB_SERVER_URL": repository.path.parent.as_uri(), "GITHUB_REPOSITORY": repository.path.name}
+    env = {**repository.environment, **here, "RUNNER_TEMP": str(repository.path.parent / "temp"), **given, **changes}
     words = [sys.executable, str(DRIVE), ".gitea/release.py", "preflight"]
     done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr, output.read_text()

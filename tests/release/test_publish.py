@@ -163,8 +163,7 @@ def test_push_that_failed_in_passing(world: World) -> None:
 def test_origin_that_does_not_answer(world: World) -> None:
     """It is said, and nothing is uploaded."""
     path = world.checkout(world.push("feat: a"))
-    subprocess.run(["git", "remote", "set-url", "origin", "/nowhere"], cwd=path, env=world.environment, check=True)
-    assert "origin does not answer" in sentence(world.run(Job(""), path))
+    assert "origin does not answer" in sentence(world.run(Job(""), path, GITHUB_SERVER_URL="file:///nowhere"))
     assert world.registry.files() == {}
 
 
@@ -273,9 +272,7 @@ def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> N
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as origin:
         thread = threading.Thread(target=origin.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        url = f"http://127.0.0.1:{origin.server_port}/acme/handler-base"
-        subprocess.run(["git", "remote", "set-url", "origin", url], cwd=path, env=world.environment, check=True)
-        job = world.run(Job(""), path)
+        job = world.run(Job(""), path, GITHUB_SERVER_URL=f"http://127.0.0.1:{origin.server_port}")
         origin.shutdown()
         thread.join()
     login = encoded(f"x-access-token:{JOB_TOKEN}")
@@ -284,6 +281,33 @@ def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> N
     assert login not in (path / ".git/config").read_text()
     assert JOB_TOKEN not in job.log
     assert "origin does not answer" in sentence(job)
+
+
+def test_git_settings_of_others_are_left_out(world: World, tmp_path: Path) -> None:
+    """No hook runs beside the job's token, and the runner, not .git/config, says where origin is."""
+    commit = world.push("feat: a")
+    path = world.checkout(commit)
+    hooks, elsewhere = tmp_path / "hooks", tmp_path / "elsewhere.git"
+    hooks.mkdir()
+    for name in ("pre-push", "reference-transaction", "post-checkout"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
+        (hooks / name).chmod(0o755)
+    monitor = f"touch '{tmp_path}/ran'; false"
+    subprocess.run(["git", "init", "-q", "--bare", str(elsewhere)], env=world.environment, check=True)
+    for key, value in (
+        ("core.hooksPath", str(hooks)),
+        ("core.fsmonitor", monitor),
+        ("core.autocrlf", "true"),
+        ("log.showSignature", "true"),
+        ("remote.origin.url", str(elsewhere)),
+        ("remote.origin.pushurl", str(elsewhere)),
+    ):
+        subprocess.run(["git", "config", key, value], cwd=path, env=world.environment, check=True)
+    assert world.run(Job(commit), path).green
+    assert world.tags() == {"v0.1.0": commit}
+    assert world.defects([commit]) == []
+    assert not (tmp_path / "ran").exists()
+    assert not list((elsewhere / "refs").rglob("v*"))
 
 
 def test_secrets_leave_the_environment_at_once(tmp_path: Path) -> None:
