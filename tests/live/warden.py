@@ -1,12 +1,16 @@
-"""Run a command, and end it with everything that it started as soon as standard input closes.
+"""Run a command, and end it with everything that it started as soon as standard input closes; then run the last one.
+
+`warden.py LAST COMMAND…`, LAST being a list in JSON, which may be empty.
 
 Whoever starts this holds the other end of the pipe, so the command cannot outlive a test run, however that run ends:
 done, failed, interrupted or killed. A runner starts its steps in process groups of their own; being their reaper
-(Linux) is what makes this program find them all.
+(Linux) is what makes this program find them all. The shims of a Docker engine and what runs in its containers are
+found in the same way.
 """
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -32,7 +36,7 @@ def descendants() -> list[int]:
     return found
 
 
-def main(command: list[str]) -> None:
+def main(last: list[str], command: list[str]) -> None:
     """Start the command, wait for the end of standard input, leave nothing running."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -45,7 +49,9 @@ def main(command: list[str]) -> None:
         # The killed are this program's children by now: taken off the list one by one until none is left.
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
+    if last:
+        subprocess.run(last, stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(json.loads(sys.argv[1]), sys.argv[2:])
