@@ -1,7 +1,6 @@
 """One run in one repository: where everything is, what was written, and what is reported."""
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ class Run:
     answers_file: str
     root: Path  # of the repository
     folder: Path  # empty, for temporary files
+    renderer: "subprocess.Popen[str]"  # render.py, which waits for its request
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
@@ -41,10 +41,9 @@ class Run:
         request = {"template": str(self.template), "answers_file": self.answers_file, "folder": str(self.folder)}
         plain = [(ref, {k: v for k, v in answers.items() if not k.startswith("_")}) for ref, answers in versions]
         text = json.dumps({**request, "versions": plain})
-        program = Path(__file__).with_name("render.py")
-        subprocess.run(
-            (os.environ["COPIER_PYTHON"], program), input=text, text=True, check=True, stdout=subprocess.PIPE
-        )
+        self.renderer.communicate(text)
+        if self.renderer.returncode:
+            raise Refused("Copier could not render the template (above). Fix that, then run the same command again.")
         errors = json.loads((self.folder / "errors.json").read_text("utf-8"))
         return [Refused(why) if why else read(self.folder / str(number)) for number, why in enumerate(errors)]
 

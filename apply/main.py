@@ -25,15 +25,21 @@ Everything that can be refused is checked first. If something fails later, every
 """
 
 import json
+import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from adopt import adopt
-from commands import Refused
-from context import Run
-from update import update
+RENDERER = (os.environ["COPIER_PYTHON"], str(Path(__file__).with_name("render.py")))
+# Started first, because it imports Copier, which takes as long as everything that this program imports and reads.
+renderer = subprocess.Popen(RENDERER, stdin=subprocess.PIPE, text=True)
+
+from adopt import adopt  # noqa: E402
+from commands import Refused  # noqa: E402
+from context import Run  # noqa: E402
+from update import update  # noqa: E402
 
 
 def main() -> int:
@@ -41,7 +47,7 @@ def main() -> int:
     operation, template, answers_file, *answers = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     with tempfile.TemporaryDirectory() as temporary:
-        run = Run(Path(template), answers_file, Path.cwd(), Path(temporary))
+        run = Run(Path(template), answers_file, Path.cwd(), Path(temporary), renderer)
         try:
             if operation == "adopt":
                 adopt(run, json.loads(answers[0]))

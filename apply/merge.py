@@ -3,15 +3,16 @@
 `ours` is the user's file, `base` the pattern that it was last merged with (empty for a first time), `theirs` the
 pattern of today. What the user changed stays and is reported, what they left alone follows the pattern.
 
-Three steps: `plan` compares plain data and yields a few edits; `carry_out` (toml_edits.py) makes them in the text of
-the user's file, so that whatever no edit names survives byte for byte; `merge` reads the outcome with the standard
-parser and refuses unless it says exactly what was planned and no comment is gone.
+Three steps: `plan` compares plain data and yields edits; `carry_out` (toml_edits.py) makes them in the user's text;
+`merge` reads the outcome with the standard parser and refuses unless it is what was planned and no comment is gone.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeGuard
 
@@ -83,11 +84,9 @@ def leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 def same(a: Any, b: Any) -> bool:
     """Returns whether two values mean the same; 1, 1.0 and true do not."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, dict):
+    if isinstance(a, dict) and type(a) is type(b):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list):
+    if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(same, a, b))
     return repr(a) == repr(b)
 
@@ -102,6 +101,7 @@ def both_tables(a: Any, b: Any) -> bool:
     return isinstance(a, dict) and type(a) is type(b)
 
 
+@cache
 def requirement(text: str) -> tuple[str, str]:
     """Returns the normalized name of a requirement and its normalized text. Other text is returned as it is."""
     try:
@@ -114,10 +114,8 @@ def requirement(text: str) -> tuple[str, str]:
 
 def holds_requirements(path: KeyPath) -> bool:
     """Returns whether the list at a path is one of requirements, which are identified by their distribution."""
-    return path in {("project", "dependencies"), ("build-system", "requires")} or (
-        path[:-1] in {("project", "optional-dependencies"), ("dependency-groups",)}
-        or (path[:-1] == ("tool", "uv") and str(path[-1]).endswith("-dependencies"))
-    )
+    lists = r"build-system\.requires|project\.dependencies|(project\.optional-dependencies|dependency-groups)\..+"
+    return bool(re.fullmatch(rf"{lists}|tool\.uv\.[a-z-]+-dependencies", dotted(path)))
 
 
 def plan_list(path: KeyPath, ours: list[str], base: list[str], theirs: list[str], report: Merged) -> Iterator[Edit]:
@@ -155,7 +153,8 @@ def plan(ours: Data, base: Data, theirs: Data, report: Merged, path: KeyPath = (
             o = {}  # a mere shelf: that it is empty does not mean that somebody took it away
         dynamic = path == ("project",) and o is MISSING and key in dynamic_after(ours, base, theirs)
         other_kind = MISSING not in (o, t) and isinstance(o, dict) | isinstance(t, dict) and type(o) is not type(t)
-        if both_tables(o, t) and not (here == ("build-system",) and other_backend(o, b, t)):
+        whole = here == ("build-system",) and not same(o, b)  # then the requirements of another backend are of no use
+        if both_tables(o, t) and not (whole and o.get("build-backend") != t.get("build-backend")):
             yield from plan(o, b if both_tables(o, b) else {}, t, report, here)
         elif is_strings(o) and is_strings(t):
             yield from plan_list(here, o, b if is_strings(b) else [], t, report)
@@ -168,11 +167,6 @@ def plan(ours: Data, base: Data, theirs: Data, report: Merged, path: KeyPath = (
             yield from plan(o, b, {}, report, here)  # of a table that the pattern dropped, the user's own keys stay
         else:
             report.keep(here, "dynamic" if dynamic else o, t)
-
-
-def other_backend(ours: Data, base: Any, theirs: Data) -> bool:
-    """Returns whether the user builds with another backend than the pattern, which needs other requirements."""
-    return not same(ours, base) and ours.get("build-backend") != theirs.get("build-backend")
 
 
 def dynamic_after(ours: Data, base: Data, theirs: Data) -> list[str]:
@@ -245,8 +239,7 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
     except (TOMLError, MergeError):
         sound = False
     if not sound:
-        todo = dict.fromkeys(dotted(tuple(key for key in path if not isinstance(key, int))) for path, _ in edits)
-        keys = ", ".join(todo)
+        keys = ", ".join(dict.fromkeys(dotted(path) for path, _ in edits))
         raise MergeError(f"{names[0]} is written in a way that cannot be merged safely. Change these by hand: {keys}.")
     report.text = mark + text
     return report

@@ -36,7 +36,9 @@ def render(template: str, answers_file: str, target: Path, reference: str, answe
 
 def main() -> None:
     """Renders what stdin asks for."""
-    request = json.load(sys.stdin)
+    if not (text := sys.stdin.read()):
+        return  # the run was refused before
+    request = json.loads(text)
     folder = Path(request["folder"])
     errors = []
     for number, (reference, answers) in enumerate(request["versions"]):

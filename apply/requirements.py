@@ -4,11 +4,14 @@ import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands import Refused
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pip_requirements_parser import InstallRequirement, RequirementsFile
+
+if TYPE_CHECKING:
+    from pip_requirements_parser import InstallRequirement
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Requirements:
         Raises:
             Refused: a line has no name that a [project] table could use, or an included file does not exist.
         """
+        from pip_requirements_parser import RequirementsFile  # here, because few repositories need it
+
         self.seen.add(path.resolve())
         # The parser does not know this option of newer versions of pip.
         text = re.sub(r"\s--config-settings?[= ]\S+", "", utf8(path).replace("\r\n", "\n"))
@@ -57,7 +62,7 @@ class Requirements:
         return self
 
 
-def entry(requirement: InstallRequirement, path: Path) -> str:
+def entry(requirement: "InstallRequirement", path: Path) -> str:
     """Returns a line of a requirements file as a PEP 508 requirement, written as the user wrote it.
 
     Raises:

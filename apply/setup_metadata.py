@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import tomlrt
-from build import BuildBackendException, BuildException, ProjectBuilder
-from build.env import DefaultIsolatedEnv
 from commands import Refused, git, listed
 from packaging.markers import Marker
 from packaging.metadata import RawMetadata, parse_email
@@ -69,6 +67,8 @@ def read_metadata(root: Path, named: str) -> Metadata:
     Raises:
         Refused: the backend fails.
     """
+    from build import BuildBackendException, BuildException  # here, because few repositories need it
+
     with tempfile.TemporaryDirectory() as temporary:
         source = copy(root, Path(temporary, "source"))
         if not any((source / name).exists() for name in ("setup.py", "pyproject.toml")):
@@ -100,6 +100,9 @@ def copy(root: Path, target: Path) -> Path:
 
 def prepare(source: Path, folder: str) -> Path:
     """Returns the `.dist-info` folder that the build backend of a source tree writes into a folder."""
+    from build import ProjectBuilder
+    from build.env import DefaultIsolatedEnv
+
     pretended = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": PRETENDED}
 
     def quietly(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:

@@ -41,14 +41,10 @@ def write(value: Any) -> str:
 
 
 def dotted(path: KeyPath) -> str:
-    """Returns a path as a dotted key, with elements in brackets, as in `tool.uv.index[name]`."""
-    text = ""
-    for key in path:
-        if isinstance(key, str):
-            text += "." * bool(text) + (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else write(key))
-        else:
-            text += f"[{key[0] if isinstance(key, tuple) else key}]"
-    return text
+    """Returns a path as a dotted key, as in `tool.uv.index[name]`. Elements by index are left out."""
+    names = (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else write(key) for key in path if isinstance(key, str))
+    parts = (f"[{key[0]}]" if isinstance(key, tuple) else f".{next(names)}" for key in path if not isinstance(key, int))
+    return "".join(parts).removeprefix(".")
 
 
 def comments(text: str) -> Counter[str]:
@@ -78,7 +74,7 @@ def carry_out(edits: Iterable[Edit], ours: str, theirs: str) -> str:
         else:
             put(document, pattern, path)
         after = document.render()
-        settled = settle(before, after, below=isinstance(path[-1], int))
+        settled = settle(before, after, under=isinstance(path[-1], int))
         if settled != after:
             document = tomlrt.loads(settled)
     return document.render()
@@ -153,36 +149,28 @@ def has_header(table: Any) -> bool:
     return True
 
 
-def settle(before: str, after: str, below: bool) -> str:
-    """Returns the text after an edit with its comments in place.
-
-    Args:
-        before: the text before the edit.
-        after: the text after it.
-        below: whether lost comments go below what replaces their lines, instead of above it.
+def settle(before: str, after: str, under: bool) -> str:
+    """Returns the text after an edit with lost comments where their value was (below what is there now, if asked for),
+    and with a new table above or below the comments that it would part from their subject.
     """
-    end_of_line = "\r\n" if "\r\n" in before else "\n"
-    old, new = (f"{text.removesuffix(end_of_line)}{end_of_line}".split("\n") for text in (before, after))
+    blank = "\r" if "\r\n" in before else ""
+    old, new = ((text + f"{blank}\n" * (text[-1:] != "\n")).split("\n") for text in (before, after))
     start = count(lambda pair: pair[0] == pair[1], zip(old, new, strict=False))
     end = count(lambda pair: pair[0] == pair[1], zip(old[start:][::-1], new[start:][::-1], strict=False))
     gone, came = old[start : len(old) - end], new[start : len(new) - end]
     if lost := list((comments(before) - comments(after)).elements()):
-        indent = gone[0][: len(gone[0]) - len(gone[0].lstrip())]
-        block = [indent + comment for comment in lost]
-        if not came and not gone[-1].strip():
-            block.append("")
-        lines, place = new, start + len(came) * below
-    elif not gone and next((line for line in came if line.strip() and not is_comment(line)), "").lstrip()[:1] == "[":
-        block = "\n".join(came).strip().split("\n")
-        lines, place = old, place_of_table(old, start)
-        if place and old[place - 1].strip():
-            block.insert(0, "")
-        if "".join(old[place : place + 1]).strip():
-            block.append("")
-    else:
-        return after
-    block = [line.rstrip("\r") + end_of_line[:-1] for line in block]
-    return "\n".join([*lines[:place], *block, *lines[place:]])
+        indent = gone[0][: len(gone[0]) - len(gone[0].lstrip())].rstrip("\r")
+        block = [f"{indent}{comment}{blank}" for comment in lost]
+        if not came:  # blank lines around what is gone stay
+            block = [*gone[: not gone[0].strip()], *block, *gone[len(gone) - (not gone[-1].strip()) :]]
+        place = start + len(came) * under
+        return "\n".join([*new[:place], *block, *new[place:]])
+    if not gone and next((line for line in came if line.strip() and not is_comment(line)), "").lstrip()[:1] == "[":
+        place = place_of_table(old, start)
+        above, below = ([blank] * bool("".join(lines).strip()) for lines in (old[:place][-1:], old[place:][:1]))
+        block = ("\n".join(came).strip() + blank).split("\n")
+        return "\n".join([*old[:place], *above, *block, *below, *old[place:]])
+    return after
 
 
 def place_of_table(lines: list[str], place: int) -> int:

@@ -1,6 +1,6 @@
 """How long an update and an adoption take, beside what Copier or uv do of it, and a rollout of a hundred repositories.
 
-    uv run python benchmarks/bench_update.py
+    uv run python benchmarks/bench_update.py [update] [adoption] [rollout]
 
 The first figure is `copier update` of a package over one version of the template, with the migration that brings the
 template's files, pyproject.toml and uv.lock; the second the same to a version that has no migration. The third is the
@@ -100,6 +100,7 @@ def rollout(folder: Path) -> Figures:
     """Time asking a hundred repositories, and looking at them."""
     sys.path.insert(0, str(ROOT / "rollout"))
     program = importlib.import_module("rollout")
+    folder.mkdir()
     gitea = Gitea(folder / "gitea")
     names = [f"acme/package-{number}" for number in range(100)]
     for name in names:
@@ -122,7 +123,9 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        figures = updates(root / "update") | adoption(root / "adoption") | rollout(root)
+        parts = {"update": updates, "adoption": adoption, "rollout": rollout}
+        chosen = [part for name, part in parts.items() if name in (sys.argv[1:] or parts)]
+        figures = {name: figure for part in chosen for name, figure in part(root / part.__name__).items()}
         for name, (seconds, work) in figures.items():
             print(f"{name:28} {seconds:6.2f} {work:6.2f}", flush=True)
 

@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,18 @@ async def ask(client: httpx.AsyncClient, row: Row, known: list[Version]) -> None
     row.result = "asked"
 
 
+async def attempt(action: Awaitable[None], row: Row, limit: float) -> None:
+    """Waits for an action, at most `limit` seconds, and notes in the row how it failed, if it does."""
+    try:
+        await asyncio.wait_for(action, limit)
+    except TimeoutError:
+        row.result, row.failed = f"no result after {limit:g} s", True
+    except Failed as error:
+        row.result, row.failed = str(error), True
+    except (ValueError, LookupError, TypeError) as error:
+        row.result, row.failed = f"not an answer of Gitea ({error!r})", True
+
+
 async def roll_out(
     action: Action,
     repositories: list[str],
@@ -146,30 +159,21 @@ async def roll_out(
     rows = [Row(name) for name in repositories]
     gate = asyncio.Semaphore(at_a_time)
     console = Console(stderr=True, soft_wrap=True)
-    progress = Progress(
-        "{task.description}", MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
-    )
-    task = progress.add_task("repositories", total=len(rows))
+    progress = Progress("repositories", MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True)
+    task = progress.add_task("", total=len(rows))
 
     async def one(row: Row) -> None:
         async with gate:
-            try:
-                await asyncio.wait_for(action(client, row, known), limit)
-            except TimeoutError:
-                row.result, row.failed = f"no result after {limit:g} s", True
-            except Failed as error:
-                row.result, row.failed = str(error), True
-            except (ValueError, LookupError, TypeError) as error:
-                row.result, row.failed = f"not an answer of Gitea ({error!r})", True
+            await attempt(action(client, row, known), row, limit)
         progress.advance(task)
-        done = f"[{int(progress.tasks[0].completed)}/{len(rows)}] {row.repository}: {row.result}"
-        progress.console.print(Text(done))
+        place = f"[{int(progress.tasks[0].completed)}/{len(rows)}]"
+        progress.console.print(Text(f"{place} {row.repository}: {row.result}"))
 
     headers = {"Authorization": f"token {token}", "Accept": "application/json"} if token else {}
     limits = httpx.Limits(max_connections=at_a_time)
     address = f"{server.rstrip('/')}/api/v1/repos/"
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT, limits=limits) as client:
-        with progress:
+        with progress if console.is_terminal else nullcontext():
             await asyncio.gather(*map(one, rows))
     return rows
 

@@ -14,6 +14,7 @@ import pytest
 import uv
 import yaml
 from rendering import ROOT, Render, Run
+from sharing import Once, once
 
 # The way to the package index and to the machine's certificates; nothing else of the developer's is handed on.
 NETWORK = re.compile(r"(?i)ssl_cert_(file|dir)|(all|https?|no)_proxy|uv_(default_index|insecure_host|system_certs)")
@@ -93,10 +94,20 @@ def run(environment: dict[str, str]) -> Run:
     return run
 
 
+@pytest.fixture(scope="session", name="once")
+def once_fixture(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(name, make, *key)` returns a folder that is made once in a run, for all workers (see sharing.py)."""
+    return once(tmp_path_factory)
+
+
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
+def template(once: Once, run: Run) -> Path:
     """A clean repository with one commit: the template as the working tree has it, what git ignores left out."""
-    folder = tmp_path_factory.mktemp("template")
+    return once("template", lambda folder: commit_template(folder, run))
+
+
+def commit_template(folder: Path, run: Run) -> None:
+    """Fill a folder with the template, and commit it."""
     listed = run("git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT).stdout
     for name in filter(None, listed.split("\0")):
         # Not there: deleted in the working tree. Suites are no part of what is rendered.
@@ -106,13 +117,19 @@ def template(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     run("git", "init", "-q", cwd=folder)
     run("git", "add", "--all", "--force", cwd=folder)
     run("git", "commit", "-q", "-m", "feat: the working tree", cwd=folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def copier_template(template: Path) -> Path:
+def plain_template(once: Once, template: Path) -> Path:
+    """The same files without git: Copier renders them where they are, and clones nothing for each of many renders."""
+    ignored = shutil.ignore_patterns(".git")
+    return once("plain-template", lambda folder: shutil.copytree(template, folder, ignore=ignored, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def copier_template(plain_template: Path) -> Path:
     """What pytest-copier's own fixtures render."""
-    return template
+    return plain_template
 
 
 @pytest.fixture(scope="session")
@@ -133,17 +150,27 @@ def copier_command(run: Run) -> Run:
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory, template: Path, copier_command: Run) -> Render:
-    """`render(**answers)` makes a package in a new folder and returns it; `tasks=False` leaves out uv.lock."""
+def render(tmp_path_factory: pytest.TempPathFactory, template: Path, copier_command: Run, once: Once) -> Render:
+    """`render(**answers)` returns a package in a new folder; `tasks=False` leaves out uv.lock.
+
+    Each set of answers is rendered and locked once in a run; what is returned is a copy of it.
+    """
 
     def render(*, tasks: bool = True, **answers: Any) -> Path:
         answers = {"project_name": "handler-base", **answers}
-        folder = tmp_path_factory.mktemp("rendered") / str(answers["project_name"])
-        words = ["copy", "--trust", "--defaults", "--quiet", "--vcs-ref", "HEAD"]
-        copier_command(
-            *words, *([] if tasks else ["--skip-tasks"]), template, folder, cwd=folder.parent, answers=answers
-        )
-        assert not tasks or (folder / "uv.lock").is_file(), "the package is made, its uv.lock is not"
+        name = str(answers["project_name"])
+
+        def make(parent: Path) -> None:
+            folder = parent / name
+            words = ["copy", "--trust", "--defaults", "--quiet", "--vcs-ref", "HEAD"]
+            copier_command(
+                *words, *([] if tasks else ["--skip-tasks"]), template, folder, cwd=folder.parent, answers=answers
+            )
+            assert not tasks or (folder / "uv.lock").is_file(), "the package is made, its uv.lock is not"
+
+        source = once("rendered", make, template, tasks, answers) / name
+        folder = tmp_path_factory.mktemp("rendered") / name
+        shutil.copytree(source, folder, symlinks=True)
         return folder
 
     return render

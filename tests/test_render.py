@@ -18,6 +18,15 @@ from rendering import ALL, Render, Run
 NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)([.]|$)', re.IGNORECASE)
 
 
+# The sets with which the ordinary run goes through the tools: a command line and optional imports, a name that is not
+# the module's, marks of every kind, an older Python. The tools see the others in the long run; their files are always
+# looked at.
+TOOLED = {"cli yes, optional yes", "ray-serve-apps", "all marks", "odd"}
+tooled = pytest.mark.parametrize(
+    "package", [n if n in TOOLED else pytest.param(n, marks=pytest.mark.slow) for n in ALL], indirect=True
+)
+
+
 def files(folder: Path) -> list[str]:
     """Name the files of a package that a person gets, without what the tools leave behind."""
     left_behind = {".venv", "dist", "__pycache__", ".pytest_cache", ".ruff_cache", ".git"}
@@ -49,6 +58,7 @@ def package(request: pytest.FixtureRequest, made: Callable[[str], Path]) -> Path
     return made(request.param)
 
 
+@tooled
 def test_green_at_once(package: Path, run: Run) -> None:
     """Locked, linted, formatted and tested, by the commands of the README and the workflow."""
     run("uv", "lock", "--check", cwd=package)
@@ -68,6 +78,7 @@ def test_green_at_once(package: Path, run: Run) -> None:
         assert said == "0.0.0\n"
 
 
+@tooled
 def test_wheel_holds_the_package_and_nothing_else(package: Path, run: Run, tmp_path: Path) -> None:
     """The wheel says what was answered, and works where the tree is not."""
     run("uv", "build", "--out-dir", tmp_path / "dist", cwd=package)
@@ -101,6 +112,7 @@ def test_wheel_holds_the_package_and_nothing_else(package: Path, run: Run, tmp_p
         assert run(away / "env" / "bin" / answers["project_name"], "--version", cwd=away).stdout == "0.0.0\n"
 
 
+@tooled
 def test_rendering_again_changes_nothing(package: Path, template: Path, copier_command: Run, tmp_path: Path) -> None:
     """The same answers make the same files, uv.lock among them."""
     again = tmp_path / package.name

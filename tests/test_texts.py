@@ -40,13 +40,13 @@ def settings_path(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def copy(template: Path, tmp_path: Path, settings_path: None) -> Callable[..., Path]:
+def copy(plain_template: Path, tmp_path: Path, settings_path: None) -> Callable[..., Path]:
     """`copy(**answers)` renders without tasks into a folder that is not there yet, and returns it."""
 
     def copy(**answers: object) -> Path:
         folder = tmp_path / "handler-base"
         how = {"defaults": True, "skip_tasks": True, "unsafe": True, "quiet": True}
-        run_copy(str(template), folder, data=answers, vcs_ref="HEAD", **how)
+        run_copy(str(plain_template), folder, data=answers, vcs_ref="HEAD", **how)
         return folder
 
     return copy

@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from act_package import clean_environment
 
@@ -114,6 +115,20 @@ class Repository:
         """Write a file."""
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         (self.path / name).write_text(text, newline="")
+
+
+class Adopted(NamedTuple):
+    """A repository that was just adopted, and the closing message."""
+
+    repository: Repository
+    said: str
+
+
+def adopt(repository: Repository, template: Path, *words: str) -> str:
+    """Bring a repository onto the template's first version, and return the closing message."""
+    done = repository.copier("copy", "--trust", "--defaults", "-r", FIRST, *words, str(template), ".")
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def make_template(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from act_package import JOB_TOKEN, OWNER, PUBLISHER, Package
 from act_runner import Runner
-from adopting import FIRST, REFUSED, REPOSITORIES, SECOND, SITUATIONS, Repository, commands, wheel
+from adopting import REFUSED, REPOSITORIES, SECOND, SITUATIONS, Adopted, Repository, adopt, commands, wheel
 from loopback_gitea import Forge, Ntfy
 
 # One for each way in which a version or a wheel is made; the others release in the long run only.
@@ -23,7 +23,9 @@ RELEASED = {
     "version-attr",
     "several-packages",
 }
-UPDATED = {"setuptools-setup-py", "lint-ruff", "smoke-test"}
+# One for each way in which the gates have to do with what was there; the others go through them in the long run only.
+GATED = {"setuptools-setup-py", "requirements-only", "several-packages", "smoke-test"}
+UPDATED = {"lint-ruff", "smoke-test"}
 
 
 def some(ordinary: set[str]) -> list:
@@ -31,21 +33,17 @@ def some(ordinary: set[str]) -> list:
     return [name if name in ordinary else pytest.param(name, marks=pytest.mark.slow) for name in SITUATIONS]
 
 
-def adopt(repository: Repository, template: Path, forge: Forge | None = None) -> str:
-    """Bring a repository onto the template's first version, and give the closing message."""
-    words = ["copy", "--trust", "--defaults", "-r", FIRST, "-d", f"gitea_owner={OWNER}"]
-    if forge:
-        words += ["-d", f"gitea_url={forge.outside}", "-d", f"gitea_internal_url={forge.inside}"]
-    done = repository.copier(*words, str(template), ".")
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def adopt_at(forge: Forge, repository: Repository, template: Path) -> str:
+    """Bring a repository onto the template's first version at this Gitea, and return the closing message."""
+    answers = {"gitea_owner": OWNER, "gitea_url": forge.outside, "gitea_internal_url": forge.inside}
+    return adopt(repository, template, *(word for name, text in answers.items() for word in ("-d", f"{name}={text}")))
 
 
 def published(repository: Repository, template: Path, forge: Forge) -> Repository:
     """Adopt a repository, do what is left to do, and give a clone of what was pushed."""
     bare = forge.add_repository(OWNER, repository.path.name)
     repository.git("remote", "add", "origin", str(bare))
-    left = commands(adopt(repository, template, forge))
+    left = commands(adopt_at(forge, repository, template))
     repository.need("bash", "-euo", "pipefail", "-c", left)
     clone = Repository(repository.path.parent / "clone" / repository.path.name, repository.environment)
     repository.git("clone", "-q", "-b", "main", str(bare), str(clone.path))
@@ -77,22 +75,9 @@ def test_every_situation_has_a_folder() -> None:
     assert {path.name for path in REPOSITORIES.iterdir()} == {*SITUATIONS, *REFUSED}
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
-def test_adopted_repository_passes_its_gates(
-    name: str, existing: Callable[..., Repository], template: Path, forge: Forge
-) -> None:
-    """Nothing is lost, and after the commands of the closing list a clone passes what CI asks."""
-    repository, situation = existing(name), SITUATIONS[name]
-    before = repository.content()
-    has_backend = "pyproject.toml" in before or "setup.py" in before
-    code = {n: b for n, b in before.items() if n.startswith(f"{situation.modules}/")}
-    held = wheel(repository, "--wheel") if has_backend else code
-    bare = forge.add_repository(OWNER, repository.path.name)
-    repository.git("remote", "add", "origin", str(bare))
-
-    said = adopt(repository, template, forge)
-
-    after = repository.content()
+def assert_kept(name: str, before: dict[str, bytes], after: dict[str, bytes], said: str) -> None:
+    """See that an adoption changed nothing but what it may, told all that it added, and knows the package."""
+    situation = SITUATIONS[name]
     replaced = {"pyproject.toml", "uv.lock", ".gitea/workflows/ci.yaml", "tests/test_smoke.py"}
     assert {n: b for n, b in after.items() if n in before and n not in replaced} == {
         n: b for n, b in before.items() if n not in replaced
@@ -106,6 +91,37 @@ def test_adopted_repository_passes_its_gates(
     assert (answers["project_name"], answers["module_name"]) == (situation.distribution, situation.modules)
     written = tomllib.loads(after["pyproject.toml"].decode())
     assert re.sub("[-_.]+", "-", written["project"]["name"]).lower() == situation.distribution
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_adopted_repository_keeps_what_it_has(name: str, adopted: Callable[[str], Adopted], tmp_path: Path) -> None:
+    """Nothing is lost, and the lock is one that uv takes."""
+    repository, said = adopted(name)
+    untouched = Repository(tmp_path / "untouched", repository.environment)
+    repository.git("clone", "-q", str(repository.path), str(untouched.path))
+    before = untouched.content()
+    fixture = (path.relative_to(REPOSITORIES / name) for path in (REPOSITORIES / name).rglob("*") if path.is_file())
+    assert set(before) - {"uv.lock"} == {path.as_posix() for path in fixture} - {"uv.lock"}, "a file is not committed"
+    assert_kept(name, before, repository.content(), said)
+    repository.need("uv", "lock", "--check")
+
+
+@pytest.mark.parametrize("name", some(GATED))
+def test_adopted_repository_passes_its_gates(
+    name: str, existing: Callable[..., Repository], template: Path, forge: Forge
+) -> None:
+    """Nothing is lost, and after the commands of the closing list a clone passes what CI asks."""
+    repository, situation = existing(name), SITUATIONS[name]
+    before = repository.content()
+    has_backend = "pyproject.toml" in before or "setup.py" in before
+    code = {n: b for n, b in before.items() if n.startswith(f"{situation.modules}/")}
+    held = wheel(repository, "--wheel") if has_backend else code
+    bare = forge.add_repository(OWNER, repository.path.name)
+    repository.git("remote", "add", "origin", str(bare))
+
+    said = adopt_at(forge, repository, template)
+
+    assert_kept(name, before, repository.content(), said)
 
     repository.need("bash", "-euo", "pipefail", "-c", commands(said))
     assert repository.git("status", "--porcelain") == "", "the list commits all"
@@ -173,11 +189,10 @@ def test_fixture_passes_its_own_tests_before(name: str, existing: Callable[..., 
 
 @pytest.mark.parametrize("name", some(UPDATED))
 def test_again_changes_nothing_and_an_update_conflicts_with_nothing(
-    name: str, existing: Callable[..., Repository], template: Path
+    name: str, adopted: Callable[[str], Adopted], template: Path
 ) -> None:
     """A second adoption writes nothing; the template's next version meets no edit of the owner's."""
-    repository = existing(name)
-    first = adopt(repository, template)
+    repository, first = adopted(name)
     once = repository.content()
     said = adopt(repository, template)
     assert repository.content() == once

@@ -16,16 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from adopting import FIRST, ROOT, Repository, add_origin, commands, undo_commands
+from adopting import FIRST, ROOT, Adopted, Repository, add_origin, adopt, commands, undo_commands
 
 COPY = ("copy", "--trust", "--defaults", "-r", FIRST)
-
-
-def adopt(repository: Repository, template: Path, *words: str) -> str:
-    """Bring a repository onto the template, and give the closing message."""
-    done = repository.copier(*COPY, *words, str(template), ".")
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def make_dirty(repository: Repository) -> None:
@@ -42,11 +35,14 @@ def make_dirty(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("name", ["workflows-ci", "smoke-test", "setuptools-setup-py"])
-def test_undo_on_a_clean_tree(name: str, existing: Callable[..., Repository], template: Path) -> None:
+def test_undo_on_a_clean_tree(
+    name: str, existing: Callable[..., Repository], adopted: Callable[[str], Adopted]
+) -> None:
     """The commands that the end names lead back, and spare what was made later."""
-    repository = existing(name)
-    before, status = repository.content(), repository.status()
-    undo = undo_commands(adopt(repository, template))
+    untouched = existing(name)
+    before, status = untouched.content(), untouched.status()
+    repository, said = adopted(name)
+    undo = undo_commands(said)
     assert undo.startswith("git restore . && git clean -fd -- ")
     repository.write(".gitea/setup.sh", "true\n")
     repository.need("bash", "-euo", "pipefail", "-c", undo)
@@ -109,10 +105,9 @@ def test_undo_of_a_second_run(existing: Callable[..., Repository], template: Pat
     assert repository.status() == status
 
 
-def test_a_file_set_aside_stays(existing: Callable[..., Repository], template: Path) -> None:
+def test_a_file_set_aside_stays(adopted: Callable[[str], Adopted], template: Path) -> None:
     """One that is edited after it was set aside takes no place but a free one."""
-    repository = existing("workflows-ci")
-    adopt(repository, template)
+    repository, _ = adopted("workflows-ci")
     mine = repository.content()[".gitea/workflows/ci.yaml.before"]
     repository.write(".gitea/workflows/ci.yaml", "on: mine\n")
     said = adopt(repository, template)
@@ -161,14 +156,13 @@ os.replace = counted
 """
 
 
-def test_killed_in_the_middle(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle(
+    existing: Callable[..., Repository], adopted: Callable[[str], Adopted], template: Path, tmp_path: Path
+) -> None:
     """Each file is the old or the new one, whole; running it again ends as if nothing had been, the commit too."""
     whole = existing("workflows-ci")
-    old = whole.content()
-    untouched = tmp_path / "untouched"
-    shutil.copytree(whole.path, untouched)
-    adopt(whole, template)
-    new = whole.content()
+    old, untouched = whole.content(), whole.path
+    new = adopted("workflows-ci").repository.content()
     hook, marker = tmp_path / "hook", tmp_path / "killed"
     hook.mkdir()
     for number, before in ((1, True), (1, False), (4, True), (9, False)):
@@ -227,7 +221,7 @@ def at_a_terminal(repository: Repository, *words: str, expect: list[str]) -> str
     shown, seen, waiting = "", 0, list(expect)
     try:
         while True:
-            ready, _, _ = select.select([main], [], [], 120)
+            ready, _, _ = select.select([main], [], [], 300)
             assert ready, f"still waiting for {waiting[:1]}: {shown[-2000:]}"
             try:
                 data = os.read(main, 65536)
@@ -242,7 +236,7 @@ def at_a_terminal(repository: Repository, *words: str, expect: list[str]) -> str
             while waiting and (at := shown.find(waiting[0], seen)) >= 0:
                 seen = at + len(waiting.pop(0))
                 os.write(main, b"\r")
-        assert process.wait(60) == 0, shown
+        assert process.wait(300) == 0, shown
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -540,6 +540,34 @@ def test_strings_that_look_like_toml() -> None:
     )
 
 
+def test_a_new_key_comes_as_the_pattern_writes_it() -> None:
+    """Its comments and its lines come along."""
+    new = "# Why.\nx = [ # so\n  'a', # one\n] # all\n"
+    result = merged("[t]\ny = 1 # mine\n\n# About b.\n[b]\n", "", "[t]\n" + new)
+    assert result.text == "[t]\ny = 1 # mine\n" + new + "\n# About b.\n[b]\n"
+
+
+def test_comments_of_a_dropped_array_of_tables() -> None:
+    """They stay in its place, with the blank lines around it."""
+    ours = "[a]\nx = 1\n\n# Index.\n[[i]] # head\nname = 'g' # name\n# end\n\n# About d.\n[d]\n"
+    result = merged(ours, "[[i]]\nname = 'g'\n", "")
+    assert result.text == "[a]\nx = 1\n\n# Index.\n# head\n# name\n# end\n\n# About d.\n[d]\n"
+
+
+def test_a_new_table_above_a_part_of_it() -> None:
+    """The comment on the part stays with the part."""
+    part = "# About lint.\n[tool.ruff.lint]\nselect = []\n"
+    result = merged("[a]\n\n" + part, "", "[tool.ruff]\nx = 1\n")
+    assert result.text == "[a]\n\n[tool.ruff]\nx = 1\n\n" + part
+
+
+def test_a_text_that_is_no_requirement() -> None:
+    """It is known by itself."""
+    ours, base, theirs = (f"[project]\ndependencies = {names}\n" for names in (["a b", "c"], ["a b"], ["c", "d=1"]))
+    result = merged(ours, base, theirs)
+    assert result.text == "[project]\ndependencies = ['c', 'd=1']\n"
+
+
 # What comes of it.
 
 
@@ -581,3 +609,11 @@ def test_a_wrong_outcome_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "carry_out", lambda edits, ours, theirs: ours)
     with pytest.raises(MergeError, match=r"cannot be merged safely.*by hand: tool\.ruff\."):
         merge("", "y = 1", "tool.ruff.x = 1")
+
+
+@pytest.mark.parametrize("text", ["x = 1\ny = 1\n", "# mine\nx = 2\n", "# mine\nx = = 1\n"])
+def test_a_lost_comment_or_broken_text_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """The outcome has every comment, the planned values, and is TOML."""
+    monkeypatch.setattr(module, "carry_out", lambda edits, ours, theirs: text)
+    with pytest.raises(MergeError, match="cannot be merged safely"):
+        merge("# mine\nx = 1\n", "", "y = 1")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uv
 from release_world import Registry, Repository, World, package
+from sharing import Once
 
 # The way to the package index and to the machine's certificates; nothing else of the developer's is handed on.
 NETWORK = re.compile(r"(?i)ssl_cert_(file|dir)|(all|https?|no)_proxy|uv_(default_index|insecure_host|system_certs)")
@@ -71,9 +72,9 @@ def registry(server: Registry) -> Registry:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What was built of a commit, for all trials of a process."""
-    return tmp_path_factory.mktemp("built")
+def built(once: Once) -> Path:
+    """What was built of a commit, for all trials of a run; drive.py adds to it, each build at once and whole."""
+    return once("built", lambda folder: None)
 
 
 @pytest.fixture

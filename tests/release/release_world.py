@@ -192,7 +192,7 @@ class Front:
                         front.kill()
                     self.close_connection = True
                     return
-                link = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=60)
+                link = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=300)
                 link.request(self.command, self.path, body, dict(self.headers))
                 answer = link.getresponse()
                 data = answer.read()

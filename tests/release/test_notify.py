@@ -95,7 +95,7 @@ def sent(url: str, python: str = sys.executable, **changes: str) -> str:
         "NEEDS": needs("success", "success", "skipped"),
         **changes,
     }
-    done = subprocess.run([python, NOTIFY], env=env, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([python, NOTIFY], env=env, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

@@ -9,13 +9,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from act_package import ROOT, render
+from sharing import Once
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(once: Once) -> Path:
     """A package rendered from the defaults of the record."""
-    folder = tmp_path_factory.mktemp("static")
-    return render(folder / "handler-base", folder / "home")
+    return once("act", lambda folder: render(folder / "handler-base", folder / "home"), {}) / "handler-base"
 
 
 @pytest.fixture(scope="session", params=["rendered", "own"])

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import act_runner
 from gitea_api import Gitea
 from scene import NEW, OLD, Scene, two_versions
+from sharing import Once
 from versions import FIRST, Package, Template, a_year, clean_environment
 
 
@@ -23,27 +24,23 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Template:
+def template(once: Once, env: dict[str, str]) -> Template:
     """The template with the versions of a year; tests leave it as it is."""
-    return a_year(tmp_path_factory.mktemp("template") / "template", env)
+    return Template(once("a-year", lambda folder: a_year(folder / "template", env)) / "template", env)
 
 
 @pytest.fixture(scope="session")
-def rendered(
-    tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], template: Template
-) -> Callable[..., Package]:
-    """Render a package of a version, each set of answers once per session."""
-    made: dict[tuple[str, ...], Package] = {}
+def rendered(once: Once, env: dict[str, str], template: Template) -> Callable[..., Package]:
+    """Render a package of a version, each set of answers once per run; tests leave it as it is."""
 
     def render(version: str = FIRST, **answers: str) -> Package:
-        key = (version, *(f"{name}={value}" for name, value in sorted(answers.items())))
-        if key not in made:
-            package = Package(tmp_path_factory.mktemp("rendered") / "handler-base", env)
+        def make(folder: Path) -> None:
+            package = Package(folder / "handler-base", env)
             package.copy(template, version, **answers)
             package.git("init", "--quiet", "-b", "main")
             package.commit("feat: the first version")
-            made[key] = package
-        return made[key]
+
+        return Package(once("updated", make, version, answers) / "handler-base", env)
 
     return render
 
@@ -61,17 +58,16 @@ def package(tmp_path: Path, rendered: Callable[..., Package]) -> Callable[..., P
 
 
 @pytest.fixture(scope="session")
-def two(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Template:
+def two(once: Once, env: dict[str, str]) -> Template:
     """A template of two versions, whose commits have hostile subjects; tests leave it as it is."""
-    return two_versions(tmp_path_factory.mktemp("two") / "template", env)
+    return Template(once("two", lambda folder: two_versions(folder / "template", env)) / "template", env)
 
 
 @pytest.fixture(scope="session")
-def on_old(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], two: Template) -> Package:
+def on_old(once: Once, env: dict[str, str], two: Template) -> Package:
     """A package on the older of the two, with addresses that each test puts its own in the place of."""
-    made = Package(tmp_path_factory.mktemp("old") / "handler-base", env)
-    made.copy(two, OLD, **Scene.ANSWERS)
-    return made
+    made = once("on-old", lambda folder: Package(folder / "handler-base", env).copy(two, OLD, **Scene.ANSWERS))
+    return Package(made / "handler-base", env)
 
 
 @pytest.fixture(scope="session")

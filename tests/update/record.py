@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
+
 from versions import Package, Template, clean_environment
 
 RECORDED = Path(__file__).parent / "recorded"

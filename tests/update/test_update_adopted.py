@@ -65,15 +65,22 @@ def adopted(tmp_path: Path, env: dict[str, str], template: Template) -> Package:
     return package
 
 
-def test_a_year_arrives_in_an_adopted_repository(adopted: Package, rendered: Callable[..., Package]) -> None:
-    """Version after version, each merged as it comes."""
+STEPS = {"each": VERSIONS[1:], "some": [VERSIONS[4], NEWEST]}
+
+
+@pytest.mark.parametrize("steps", ["some", pytest.param("each", marks=pytest.mark.slow)])
+def test_a_year_arrives_in_an_adopted_repository(
+    adopted: Package, rendered: Callable[..., Package], steps: str
+) -> None:
+    """Version after version, each merged as it comes; some of them in the ordinary run."""
     mine = {
         name: text
         for name, text in adopted.files().items()
         if name in FILES and name not in ("pyproject.toml", "uv.lock")
     }
     assert len(mine) == len(FILES) - 2
-    for (change, _), version in zip(YEAR, VERSIONS[1:], strict=True):
+    for version in STEPS[steps]:
+        change, _ = YEAR[VERSIONS.index(version) - 1]
         report = adopted.update(version)
         assert adopted.git("status", "--porcelain"), f"nothing came of {change.__name__}"
         if change.__name__ == "uv_pin":

@@ -244,6 +244,16 @@ ALONE = {
     ),
 }
 TOGETHER = [name for name in EDITS if name not in ALONE]
+# Those of the rest that go together; in this order, as some of them need what others change.
+GROUPS = {
+    "beside each other": ["lint_rules", "tables_moved", "name_taken", "distribution_renamed"],
+    "renamed": ["package_renamed", "commented"],
+    "moved": ["renamed_into_src", "test_deleted"],
+    "split": ["seeds_deleted", "package_split"],
+}
+SINGLE = ALONE - {name for names in GROUPS.values() for name in names}
+# What makes the package's own name or folders another's, and with them its smoke test.
+OTHER_PACKAGES = {"package_renamed", "renamed_into_src", "package_split", "package_added"}
 
 
 def updated(package: Package, names: list[str], version: str) -> None:
@@ -269,15 +279,34 @@ def updated(package: Package, names: list[str], version: str) -> None:
     package.sound()
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize(
+    "name", [name if name in SINGLE else pytest.param(name, marks=pytest.mark.slow) for name in EDITS]
+)
 def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Callable[..., Package], name: str) -> None:
     """One edit, then the update from the first version to the last."""
     answers = {**OLD, "cli": "true"} if name.endswith("with_cli") else OLD
     mine = package(FIRST, **answers)
     updated(mine, [name], NEWEST)
-    if name not in ("package_renamed", "renamed_into_src", "package_split", "package_added"):
+    if name not in OTHER_PACKAGES:
         assert mine.owned() == rendered(NEWEST, **OLD).owned()
     assert "tests/test_smoke.py" in mine.owned()
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_edits_of_a_group_survive(
+    package: Callable[..., Package], rendered: Callable[..., Package], group: str
+) -> None:
+    """The edits that do not go with all the others, some at once: each holds as it does alone."""
+    mine = package(FIRST, **OLD)
+    updated(mine, GROUPS[group], NEWEST)
+    if OTHER_PACKAGES.isdisjoint(GROUPS[group]):
+        assert mine.owned() == rendered(NEWEST, **OLD).owned()
+    assert "tests/test_smoke.py" in mine.owned()
+
+
+def test_every_edit_is_in_the_ordinary_run() -> None:
+    """Alone or with others."""
+    assert sorted([*TOGETHER, *SINGLE, *(name for names in GROUPS.values() for name in names)]) == sorted(EDITS)
 
 
 @pytest.mark.parametrize("version", [FIRST, *(pytest.param(v, marks=pytest.mark.slow) for v in VERSIONS[1:-1])])

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sharing import python_folder
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
 OWNED = (".gitea/", "tests/test_smoke.py")
@@ -21,8 +23,9 @@ def clean_environment(home: Path) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True, cwd="/").stdout.strip()
     who = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in PERSON.items()}
-    return {name: value for name, value in os.environ.items() if name == "PATH" or NETWORK.fullmatch(name)} | {
+    return {name: value for name, value in os.environ.items() if NETWORK.fullmatch(name)} | {
         **who,
+        "PATH": os.pathsep.join([str(python_folder()), os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from act_runner import NETWORK, Run, Runner
 from loopback_gitea import Forge, Ntfy
+from sharing import python_folder
 
 ROOT = Path(__file__).parents[2]
 OWNER = "acme"
@@ -33,8 +34,9 @@ GREEN = {"lint": "success", "test": "success", "publish": "success", "notify": "
 def clean_environment(home: Path) -> dict[str, str]:
     """An environment with a home of its own and nothing of the developer's but the way to the package index."""
     home.mkdir(parents=True, exist_ok=True)
-    kept = {name: os.environ[name] for name in (*NETWORK, "PATH") if name in os.environ}
+    kept = {name: os.environ[name] for name in NETWORK if name in os.environ}
     return kept | {
+        "PATH": os.pathsep.join([str(python_folder()), os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",

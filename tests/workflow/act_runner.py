@@ -225,7 +225,7 @@ class Runner:
 
     def finish(self, process: "subprocess.Popen[str]") -> Run:
         """Wait for a started act, and read what it said."""
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=1200)  # a hang, on whatever machine
         return Run(process.returncode, output)
 
 

@@ -8,6 +8,7 @@ import pytest
 from act_package import JOB_TOKEN, OWNER, PUBLISHER, READER, Package, make_package, render, uv_cache
 from act_runner import Runner
 from loopback_gitea import Forge, Ntfy
+from sharing import Once
 
 
 @pytest.fixture(scope="session")
@@ -25,16 +26,12 @@ def uvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Render a package, each set of answers once per session."""
-    made: dict[tuple[tuple[str, str], ...], Path] = {}
+def rendered(once: Once) -> Callable[..., Path]:
+    """Render a package, each set of answers once per run; tests leave it as it is."""
 
     def make(**answers: str) -> Path:
-        key = tuple(sorted(answers.items()))
-        if key not in made:
-            folder = tmp_path_factory.mktemp("rendered")
-            made[key] = render(folder / answers.get("project_name", "handler-base"), folder / "home", **answers)
-        return made[key]
+        name = answers.get("project_name", "handler-base")
+        return once("act", lambda folder: render(folder / name, folder / "home", **answers), answers) / name
 
     return make
 

@@ -44,7 +44,18 @@ def test_the_steps_are_those_of_the_workflow(package: Package) -> None:
     assert len(publish_steps(package.workflow)) == len(STEPS) >= 4
 
 
-@pytest.mark.parametrize("boundary", range(len(STEPS) + 1), ids=["start", *(f"after-{step}" for step in STEPS)])
+# Before the lock, between it and the upload, after that; the release's own tests kill it at each of its boundaries.
+BOUNDARIES = ["start", *(f"after-{step}" for step in STEPS)]
+ORDINARY = {"start", "after-tag", "after-upload"}
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        pytest.param(number, id=name, marks=() if name in ORDINARY else pytest.mark.slow)
+        for number, name in enumerate(BOUNDARIES)
+    ],
+)
 def test_killed_at_a_boundary(package: Package, boundary: int) -> None:
     """The runner is killed (SIGKILL) between two steps; no version is half there for good."""
     hit = package.path.parent / "hit"
@@ -79,7 +90,7 @@ def test_second_file_lost(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
-@pytest.mark.parametrize("file", [1, 2])
+@pytest.mark.parametrize("file", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_answer_lost(package: Package, file: int) -> None:
     """A file is stored and nobody hears of it: that file is not sent again, and the release is finished."""
     package.forge.arm(lambda number: "unanswered" if number == file else None)
@@ -145,7 +156,7 @@ def test_red_run_of_an_older_commit_is_run_again(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
-@pytest.mark.parametrize("secret", ["REGISTRY_USER", "REGISTRY_TOKEN"])
+@pytest.mark.parametrize("secret", [pytest.param("REGISTRY_USER", marks=pytest.mark.slow), "REGISTRY_TOKEN"])
 def test_secret_missing(package: Package, secret: str) -> None:
     """A secret that is not set is named in the last lines of the job that failed."""
     run = release(package, secrets={name: value for name, value in package.secrets.items() if name != secret})

@@ -344,9 +344,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize(
-    "form", [f if f in ("dotted", "multi-line") else pytest.param(f, marks=pytest.mark.slow) for f in FORMS]
-)
+@pytest.mark.parametrize("form", [f if f == "dotted" else pytest.param(f, marks=pytest.mark.slow) for f in FORMS])
 def test_version_in_any_form(package: Package, form: str) -> None:
     """The stated version counts and is replaced in whatever form it is written; nothing else that is called so."""
     text = (package.path / "pyproject.toml").read_text()
