@@ -85,7 +85,7 @@ class Engine:
             self.image(self.user, "USER ci", "ENV HOME=/home/ci")
         except Exception as failed:
             self.stop()
-            raise Red(f"{failed!r}:\n{log.read_text()[-3000:]}") from None
+            raise Red(f"no Docker engine (--runner host needs none): {failed!r}\n{log.read_text()[-3000:]}") from None
 
     def image(self, name: str, *changes: str) -> None:
         """Make an image of the base."""

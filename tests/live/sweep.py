@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -29,15 +30,23 @@ def files(name: str) -> None:
 def labelled(host: str, label: str) -> None:
     """Remove the containers, their own volumes and the images that have this label."""
     query = {"filters": json.dumps({"label": [label]})}
+    deadline = time.monotonic() + 30
     transport = httpx.HTTPTransport(uds=host.removeprefix("unix://"))
     with httpx.Client(transport=transport, base_url="http://engine", timeout=60) as engine:
-        for container in engine.get("/containers/json", params={**query, "all": "true"}).json():
-            engine.delete(f"/containers/{container['Id']}", params={"force": "true", "v": "true"})
-            for mount in container["Mounts"]:
-                if mount["Type"] == "volume" and mount["Name"] != "act-toolcache":
-                    engine.delete(f"/volumes/{mount['Name']}")
-        for image in engine.get("/images/json", params=query).json():
-            engine.delete(f"/images/{image['Id']}", params={"force": "true"})
+
+        def found(kind: str) -> list[dict[str, Any]]:
+            return engine.get(f"/{kind}/json", params={**query, "all": "true"}).json()
+
+        while (containers := found("containers")) or (images := found("images")):
+            for container in containers:
+                engine.delete(f"/containers/{container['Id']}", params={"force": "true", "v": "true"})
+                for mount in container["Mounts"]:
+                    if mount["Type"] == "volume" and mount["Name"] != "act-toolcache":
+                        engine.delete(f"/volumes/{mount['Name']}")
+            for image in [] if containers else images:
+                engine.delete(f"/images/{image['Id']}", params={"force": "true"})
+            if time.monotonic() > deadline:
+                sys.exit(f"sweep: what is labelled {label} stays")
 
 
 if __name__ == "__main__":
