@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def in_containers(config: pytest.Config) -> bool:
-    """Whether jobs run in containers."""
+    """Returns whether jobs run in containers."""
     chosen = config.getoption("--runner", None)
     return available() if chosen is None else chosen == "container"
 
@@ -43,7 +43,7 @@ def named(variable: str) -> Path | None:
 
 
 def clones() -> dict[str, Path]:
-    """The clones of actions that the environment names."""
+    """Returns the clones of actions that the environment names."""
     found = {action: named(f"{action.upper().replace('-', '_')}_REPOSITORY") for action in ACTIONS}
     return {action: clone for action, clone in found.items() if clone}
 

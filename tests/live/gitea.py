@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 def handed_on() -> dict[str, str]:
-    """What any program here needs of the developer's environment."""
+    """Returns what any program here needs of the developer's environment."""
     found = {name: value for name, value in os.environ.items() if HANDED_ON.match(name)}
     return found | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
@@ -296,7 +296,7 @@ class Actions:
             run(["git", "init", "-q", "--bare", str(folder / name)], folder.parent, os.environ)
 
     def serve(self, name: str, pin: str) -> str:
-        """The commit on the server that has the tree of a pinned one."""
+        """Returns the commit on the server that has the tree of a pinned one."""
         if name not in self.clones:
             raise Red(f"a workflow uses actions/{name}, and there is no clone of it to serve it from")
         if not (commit := self.served.get((name, pin))):
@@ -410,11 +410,11 @@ class Live:
 
     @property
     def engine(self) -> Engine | None:
-        """The engine of the jobs' containers; none where they run on this machine."""
+        """Returns the engine of the jobs' containers; none where they run on this machine."""
         return self.runner.engine
 
     def trap(self) -> Path:
-        """A new name for a file that any job could write and the tests would see."""
+        """Returns a new name for a file that any job could write and the tests would see."""
         folder = self.engine.shared if self.engine else self.folder
         return folder / secrets.token_hex(3)
 
