@@ -23,13 +23,14 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests/update"), str(ROOT / "tests/workflow")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/update"), str(ROOT / "tests/workflow")]
 
 from gitea_api import BOT, Gitea, Repository  # noqa: E402
 from packaging.version import Version  # noqa: E402
 from versions import Package, Template, ci_step, clean_environment  # noqa: E402
 
 REPEATS = 5
+COPIER = (sys.executable, "-m", "copier")  # the whole command, not the forked one of the tests
 
 
 Figures = dict[str, tuple[float, float]]
@@ -64,7 +65,7 @@ def updates(folder: Path) -> Figures:
     package.commit("feat: one")
 
     def update(version: str) -> None:
-        done = package.copier("update", "--trust", "--defaults", "--quiet", "--vcs-ref", version)
+        done = package.run(*COPIER, "update", "--trust", "--defaults", "--quiet", "--vcs-ref", version)
         assert done.returncode == 0, done.stderr
 
     def clean() -> None:
@@ -86,12 +87,14 @@ def adoption(folder: Path) -> Figures:
     package.git("init", "--quiet")
     package.commit("feat: one")
 
+    adopt = (*COPIER, "copy", "--trust", "--defaults", "--quiet", template.path, package.path)
+
     def clean() -> None:
         package.git("reset", "--quiet", "--hard")
         package.git("clean", "--quiet", "-fdx")
 
     return {
-        "adoption": median(lambda: package.copy(template, "v1.0.0"), clean),
+        "adoption": median(lambda: package.do(*adopt), clean),
         "uv lock": median(lambda: package.do("uv", "lock", "--quiet"), (package.path / "uv.lock").unlink),
     }
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "workflow"))
 
 from act_package import JOB_TOKEN, OWNER, PUBLISHER, READER, Package, clean_environment, make_package, render, uv_cache

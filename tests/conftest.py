@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uv
 import yaml
+from forked import run_copier
 from rendering import ROOT, Render, Run
 from sharing import Once, once
 
@@ -133,18 +134,25 @@ def copier_template(plain_template: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def copier_command(run: Run) -> Run:
+def copier_command(environment: dict[str, str]) -> Run:
     """`copier_command(*words, cwd=…)` runs Copier's command line as `run` does; `answers` go through a data file."""
 
     def copier_command(
-        *words: str | Path, cwd: Path, answers: dict[str, Any] | None = None, **how: Any
+        *words: str | Path,
+        cwd: Path,
+        answers: dict[str, Any] | None = None,
+        env: dict[str, str | None] | None = None,
+        code: int | None = 0,
     ) -> subprocess.CompletedProcess[str]:
         if answers:
             # Beside the folder: what is in it is the test's own.
             data = cwd.parent / f"{cwd.name}-answers.yaml"
             data.write_text(yaml.safe_dump(answers, allow_unicode=True))
             words = (*words, "--data-file", data)
-        return run(sys.executable, "-m", "copier", *words, cwd=cwd, **how)
+        variables = {name: value for name, value in {**environment, **(env or {})}.items() if value is not None}
+        done = run_copier(words, cwd, variables)
+        assert code in (None, done.returncode), f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
 
     return copier_command
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from act_package import clean_environment
+from forked import run_copier
 
 ROOT = Path(__file__).parents[2]
 REPOSITORIES = Path(__file__).with_name("repositories")
@@ -99,7 +99,7 @@ class Repository:
 
     def copier(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Copier."""
-        return self.run(sys.executable, "-m", "copier", *words, **variables)
+        return run_copier(words, self.path, self.environment | variables, merged=True)
 
     def status(self) -> str:
         """What git sees, ignored files too."""

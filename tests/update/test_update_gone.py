@@ -149,7 +149,7 @@ def test_uv_is_set_up_as_the_machine_has_it(tmp_path: Path, package: Callable[..
     words = (sys.executable, "-m", "copier", "update", "--trust", "--defaults", "--vcs-ref", NEWEST)
     done = mine.run(*words, **variables, NO_PROXY="127.0.0.1")
     listener.close()
-    assert asked == ["/simple/pyyaml/"], done.stderr
+    assert "/simple/pyyaml/" in asked, done.stderr
     assert mine.git("status", "--porcelain") == ""
 
 

@@ -4,11 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked import run_copier
 from sharing import python_folder
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ class Package(Folder):
 
     def copier(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run Copier on it."""
-        return self.run(sys.executable, "-m", "copier", *words)
+        return run_copier(words, self.path, self.env)
 
     def copy(self, template: Template, version: str, **answers: str) -> None:
         """Make it, or bring it onto a version of the template."""

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 import yaml
 from act_runner import NETWORK, Run, Runner
+from forked import run_copier
 from loopback_gitea import Forge, Ntfy
 from sharing import python_folder
 
@@ -84,11 +84,9 @@ def render(destination: Path, home: Path, **answers: str) -> Path:
         "ntfy_topic": "ci",
         **answers,
     }
-    words = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet"]
+    words = ["copy", "--trust", "--defaults", "--quiet"]
     words += [word for name, value in answers.items() for word in ("-d", f"{name}={value}")]
-    done = subprocess.run(
-        [*words, str(source), str(destination)], env=clean_environment(home), capture_output=True, text=True, cwd="/"
-    )
+    done = run_copier([*words, source, destination], Path("/"), clean_environment(home))
     assert done.returncode == 0, done.stderr
     assert (destination / "uv.lock").exists(), done.stderr
     return destination
