@@ -39,12 +39,12 @@ def test_a_killed_daemon_takes_all_with_it(tmp_path: Path) -> None:
 def processes(word: str) -> list[str]:
     """Returns the processes that have a word in their command, their control group or `session ID`."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in (Path("/proc", name) for name in os.listdir("/proc") if name.isdigit()):
         try:
             state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
             words = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
             said = f"{words} session {session} {(process / 'cgroup').read_text()}"
-        except OSError:  # gone by now
+        except (OSError, ValueError):  # gone by now
             continue
         if state != "Z" and word in said:
             found.append(f"{process.name}: {said}")

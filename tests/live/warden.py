@@ -23,11 +23,11 @@ PR_SET_CHILD_SUBREAPER = 36
 def descendants() -> list[int]:
     """The ids of all processes below this one."""
     children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         # A process may be gone by the time it is looked at.
-        with contextlib.suppress(OSError):
-            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
+        with contextlib.suppress(OSError, IndexError):
+            parent = int(Path("/proc", name, "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(name))
     found, queue = [], [os.getpid()]
     while queue:
         below = children.get(queue.pop(), [])
