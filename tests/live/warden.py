@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -38,8 +39,12 @@ def descendants() -> list[int]:
 
 def main(last: list[str], command: list[str]) -> None:
     """Start the command, wait for the end of standard input, leave nothing running."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # The command also ends should this program be killed.
+    subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    )
     while sys.stdin.buffer.read(4096):
         pass
     while pids := descendants():
