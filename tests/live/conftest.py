@@ -1,5 +1,6 @@
 """The server, the runner and the listener that all scenarios of a test process share."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -12,13 +13,27 @@ from typing import Protocol
 
 import pytest
 
-from .gitea import ROOT, Live, Ntfy, Owner, Repo, Runner, Server, run
+from .engine import Engine, available
+from .gitea import ROOT, Actions, Live, Ntfy, Owner, Repo, Runner, Server, run
 
 VARIABLES = ("GITEA_BINARY", "RUNNER_BINARY", "CHECKOUT_REPOSITORY")
+ACTIONS = ("checkout", "upload-artifact", "download-artifact")
 HOW = (
     "needs GITEA_BINARY and RUNNER_BINARY (release binaries of Gitea and of its runner, from their download pages) "
     "and CHECKOUT_REPOSITORY (a clone of actions/checkout)"
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose where jobs run."""
+    where = "where the jobs run; the default is container where a Docker engine answers or dockerd can be started"
+    parser.addoption("--runner", choices=("container", "host"), help=where)
+
+
+def in_containers(config: pytest.Config) -> bool:
+    """Returns whether jobs run in containers."""
+    chosen = config.getoption("--runner", None)
+    return available() if chosen is None else chosen == "container"
 
 
 def named(variable: str) -> Path | None:
@@ -27,36 +42,34 @@ def named(variable: str) -> Path | None:
     return path.resolve() if os.environ.get(variable) and path.exists() else None
 
 
+def clones() -> dict[str, Path]:
+    """Returns the clones of actions that the environment names."""
+    found = {action: named(f"{action.upper().replace('-', '_')}_REPOSITORY") for action in ACTIONS}
+    return {action: clone for action, clone in found.items() if clone}
+
+
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A Gitea with its runner, serving actions/checkout itself."""
+def live(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Live]:
+    """A Gitea with its runner, serving the actions of the workflows itself."""
     gitea, runner, checkout = (named(name) for name in VARIABLES)
     if not (gitea and runner and checkout):
         pytest.skip(f"{HOW}; not there: {', '.join(name for name in VARIABLES if not named(name))}")
     folder = tmp_path_factory.mktemp("live")
-    (folder / "gitea").mkdir()
-    server = Server(gitea, folder / "gitea")
-    started = None
-    try:
-        serve_checkout(server, checkout, folder)
-        started = Runner(runner, folder / "runner", server)
-        yield Live(server, started, Ntfy(), folder)
-    finally:
-        if started:
-            started.kill()
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def serve_checkout(server: Server, clone: Path, folder: Path) -> None:
-    """Push the commit of actions/checkout that the workflow pins into a repository without Actions of its own."""
-    workflow = (ROOT / "template/.gitea/workflows/ci.yaml.jinja").read_text()
-    (pin,) = set(re.findall(r"actions/checkout@([0-9a-f]{40})", workflow))
-    server.api("POST", "orgs", {"username": "actions", "visibility": "public"})
-    server.api("POST", "orgs/actions/repos", {"name": "checkout", "default_branch": "main"})
-    server.api("PATCH", "repos/actions/checkout", {"has_actions": False})
-    remote = f"{server.internal_url}/actions/checkout.git"
-    run(["git", "push", "-q", remote, f"{pin}:refs/heads/main"], clone, server.git_env(folder / "home"))
+    for name in ("gitea", "engine", "actions"):
+        (folder / name).mkdir()
+    # Ended in the other order, also where one of them does not start.
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        engine = None
+        if in_containers(request.config):
+            engine = Engine(folder / "engine")
+            stack.callback(engine.stop)
+        server = Server(gitea, folder / "gitea")
+        stack.callback(server.stop)
+        actions = Actions(server, clones(), folder / "actions")
+        started = Runner(runner, folder / "runner", server, engine)
+        stack.callback(started.kill)
+        yield Live(server, started, Ntfy(), actions, folder)
 
 
 class Make(Protocol):
@@ -82,7 +95,9 @@ def make(live: Live, tmp_path: Path) -> Make:
         command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
         run([*command, str(ROOT), str(folder)], tmp_path, live.server.git_env(live.folder / "home"))
         for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
+        live.actions.pin(folder / ".gitea")
         return Repo(owner, name, folder)
 
     return made
@@ -92,7 +107,7 @@ def make(live: Live, tmp_path: Path) -> Make:
 def lone_runner(live: Live) -> Iterator[Runner]:
     """A runner with a label of its own, for one repository that holds its jobs up, or kills it."""
     label = f"lone-{secrets.token_hex(3)}"
-    runner = Runner(live.runner.binary, live.folder / label, live.server, label, capacity=4)
+    runner = Runner(live.runner.binary, live.folder / label, live.server, live.engine, label, capacity=4)
     yield runner
     runner.kill()
 

@@ -10,22 +10,24 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import uv
 
-HERE = Path(__file__).resolve().parent
+from .daemon import HERE, Daemon, Red, wait_for
+from .engine import Engine, stand_in
+
 ROOT = HERE.parent.parent
 LABEL = "ubuntu-latest"
+USER = "as-user"  # after a runner's label: its jobs that run as another user than root
 ADMIN = "keeper"
+PIN = re.compile(r"(\bactions/([a-z-]+))@([0-9a-f]{40})\b")
 PERSON = {"NAME": "A Person", "EMAIL": "person@example.com"}
 # What a step needs of the developer's environment to reach the package index from here; nothing else is handed on.
 HANDED_ON = re.compile(
@@ -33,25 +35,6 @@ HANDED_ON = re.compile(
     r"|(SSL_CERT|REQUESTS_CA|CURL_CA|NODE_EXTRA_CA)_\w+$|(HTTPS?|ALL)_PROXY$",
     re.IGNORECASE,
 )
-
-T = TypeVar("T")
-
-
-class Red(AssertionError):
-    """A promise of the workflow that the server does not see kept."""
-
-
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60, pause: float = 0.3) -> T:
-    """Look again and again until there is something other than None or False, and give that.
-
-    Raises Red when the time is up.
-    """
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > deadline:
-            raise Red(f"waited {seconds:.0f} s for {what}")
-        time.sleep(pause)
-    return seen
 
 
 def free_port() -> int:
@@ -61,17 +44,22 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
+def handed_on() -> dict[str, str]:
+    """Returns what any program here needs of the developer's environment."""
+    found = {name: value for name, value in os.environ.items() if HANDED_ON.match(name)}
+    return found | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+
+
 def clean_env(home: Path, path: str | None = None, **more: str) -> dict[str, str]:
     """An environment with a home of its own, so without the developer's git settings; uv's cache is shared."""
     home.mkdir(parents=True, exist_ok=True)
-    found = {name: value for name, value in os.environ.items() if HANDED_ON.match(name)}
     # uv's cache and its Pythons are the developer's.
     caches, pythons = (
         subprocess.run([uv.find_uv_bin(), what, "dir"], capture_output=True, text=True, check=True).stdout.strip()
         for what in ("cache", "python")
     )
     return (
-        found
+        handed_on()
         | {
             "HOME": str(home),
             "PATH": path or os.environ["PATH"],
@@ -80,8 +68,6 @@ def clean_env(home: Path, path: str | None = None, **more: str) -> dict[str, str
             "UV_PYTHON_INSTALL_DIR": pythons,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
         }
         | more
     )
@@ -93,26 +79,6 @@ def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
     if done.returncode:
         raise Red(f"{command[:3]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-class Daemon:
-    """A program in the background, with all it starts, that cannot outlive the test run."""
-
-    def __init__(self, command: list[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
-        """Start the program; what it prints goes into the log."""
-        self.log = log
-        with log.open("ab") as out:
-            self.warden = subprocess.Popen(
-                [sys.executable, str(HERE / "warden.py"), *command],
-                **{"cwd": cwd, "env": env, "stdin": subprocess.PIPE, "stdout": out, "stderr": out},
-                start_new_session=True,
-            )
-
-    def kill(self) -> None:
-        """SIGKILL for the program and everything below it, as when its machine is gone."""
-        if self.warden.stdin:
-            self.warden.stdin.close()
-        self.warden.wait()
 
 
 class Ntfy:
@@ -312,26 +278,90 @@ class Server:
             raise Red(f"POST {path}: {answer.status_code} {answer.text[:500]}")
 
 
-class Runner:
-    """Gitea's runner in host mode, with a PATH on which `curl` hands out the developer's uv for uv's installer."""
+class Actions:
+    """Actions of github.com that the server hands out itself: a repository for each, with a commit for each pin.
 
-    def __init__(self, binary: Path, folder: Path, server: Server, label: str = LABEL, capacity: int = 2) -> None:
-        """Register for a label, and start."""
-        self.binary, self.folder, self.label = binary, folder, label
+    A commit holds the whole tree of the pinned one but not its history, so it has another id.
+    """
+
+    def __init__(self, server: Server, clones: Mapping[str, Path], folder: Path) -> None:
+        """Serve from these clones, by the action's name; the folder is for the repositories in between."""
+        self.server, self.clones, self.folder = server, clones, folder
+        self.served: dict[tuple[str, str], str] = {}
+        self.server.api("POST", "orgs", {"username": "actions", "visibility": "public"})
+        for name in clones:
+            self.server.api("POST", "orgs/actions/repos", {"name": name, "default_branch": "main"})
+            # An action's own workflows are not to run.
+            self.server.api("PATCH", f"repos/actions/{name}", {"has_actions": False})
+            run(["git", "init", "-q", "--bare", str(folder / name)], folder.parent, os.environ)
+
+    def serve(self, name: str, pin: str) -> str:
+        """Returns the commit on the server that has the tree of a pinned one."""
+        if name not in self.clones:
+            raise Red(f"a workflow uses actions/{name}, and there is no clone of it to serve it from")
+        if not (commit := self.served.get((name, pin))):
+            objects = run(["git", "rev-parse", "--git-path", "objects"], self.clones[name], os.environ).strip()
+            env = self.server.git_env(self.folder / "home")
+            env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.clones[name] / objects)
+            remote = f"{self.server.internal_url}/actions/{name}.git"
+            repository = self.folder / name
+            commit = run(["git", "commit-tree", f"{pin}^{{tree}}", "-m", pin], repository, env).strip()
+            branches = [f"{commit}:refs/heads/{branch}" for branch in ("main", pin)]
+            run(["git", "push", "-q", "--force", remote, *branches], repository, env)
+            self.served[name, pin] = commit
+        return commit
+
+    def pin(self, folder: Path) -> None:
+        """Name the served commits in all workflows below a folder."""
+        for file in folder.rglob("workflows/*.yaml*"):
+            text = file.read_text()
+            file.write_text(PIN.sub(lambda found: f"{found[1]}@{self.serve(found[2], found[3])}", text))
+
+
+class Runner:
+    """Gitea's runner, whose jobs find a `curl` that hands out the developer's uv for uv's installer.
+
+    With an engine the jobs run in containers, else on this machine.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        folder: Path,
+        server: Server,
+        engine: Engine | None,
+        label: str = LABEL,
+        capacity: int = 2,
+    ) -> None:
+        """Register for a label, with an engine also for jobs of another user than root, and start."""
+        self.binary, self.folder, self.engine, self.label = binary, folder, engine, label
         folder.mkdir(parents=True)
+        self.name = f"{folder.name}-{secrets.token_hex(3)}"
+        labels = [f"{label}:host"]
+        if engine:
+            labels = [f"{label}:docker://{engine.root}", f"{label}-{USER}:docker://{engine.user}"]
         config = {
             "log": {"level": "info"},
             "runner": {
-                **{"file": str(folder / "registration"), "capacity": capacity, "envs": {}, "labels": [f"{label}:host"]},
+                **{"file": str(folder / "registration"), "capacity": capacity, "labels": labels},
+                # Jobs on this machine inherit the runner's own environment.
+                "envs": handed_on() if engine else {},
                 **{"fetch_interval": "300ms", "fetch_interval_max": "300ms", "log_report_interval": "1s"},
                 **{"log_report_max_latency": "500ms", "state_report_interval": "1s"},
             },
             "cache": {"enabled": False},
             "host": {"workdir_parent": str(folder / "work")},
+            "container": {
+                **{"network": "host", "force_pull": False, "docker_host": "-", "valid_volumes": ["**"]},
+                "options": engine.options(self.name) if engine else "",
+            },
         }
         # JSON is YAML.
         (folder / "config.yaml").write_text(json.dumps(config))
-        self.env = clean_env(folder / "home", path=f"{self.tools()}{os.pathsep}{os.defpath}")
+        if engine:
+            self.env = clean_env(folder / "home", DOCKER_HOST=engine.host)
+        else:
+            self.env = clean_env(folder / "home", path=f"{self.tools()}{os.pathsep}{os.defpath}")
         token = server.api("POST", "admin/actions/runners/registration-token")["token"]
         run(
             [
@@ -353,19 +383,18 @@ class Runner:
                 raise Red(f"the runner needs {name} on PATH: install it")
             (folder / name).symlink_to(tool)
         curl = folder / "curl"
-        installer = Path(__file__).with_name("curl.sh").read_text()
-        real, found = shutil.which("curl") or "curl", Path(uv.find_uv_bin())
-        curl.write_text(installer.replace("@CURL@", real).replace("@UV@", str(found.parent)))
+        curl.write_text(stand_in(shutil.which("curl") or "curl", str(Path(uv.find_uv_bin()).parent)))
         curl.chmod(0o755)
         return folder
 
     def start(self) -> None:
         """Take jobs."""
         command = [str(self.binary), "daemon", "--config", str(self.folder / "config.yaml")]
-        self.daemon = Daemon(command, self.folder / "runner.log", self.folder, self.env)
+        last = self.engine.sweep(f"live-runner={self.name}") if self.engine else []
+        self.daemon = Daemon(command, self.folder / "runner.log", self.folder, self.env, last)
 
     def kill(self) -> None:
-        """SIGKILL, for the runner and each step that it runs."""
+        """SIGKILL, for the runner, each step that it runs and each of its containers."""
         self.daemon.kill()
 
 
@@ -376,7 +405,18 @@ class Live:
     server: Server
     runner: Runner
     ntfy: Ntfy
+    actions: Actions
     folder: Path
+
+    @property
+    def engine(self) -> Engine | None:
+        """Returns the engine of the jobs' containers; none where they run on this machine."""
+        return self.runner.engine
+
+    def trap(self) -> Path:
+        """Returns a new name for a file that any job could write and the tests would see."""
+        folder = self.engine.shared if self.engine else self.folder
+        return folder / secrets.token_hex(3)
 
     def owner(self, name: str, private: bool = False) -> "Owner":
         """A new organisation with its bot, its secrets, and nothing else."""

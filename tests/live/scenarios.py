@@ -6,7 +6,8 @@ import re
 import time
 from typing import Any
 
-from .gitea import Repo, Run, Runner, run, wait_for
+from .daemon import wait_for
+from .gitea import Repo, Run, Runner, run
 
 FOUR_GREEN = dict.fromkeys(("lint", "test", "publish", "notify"), "success")
 

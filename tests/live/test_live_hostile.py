@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .conftest import Make
-from .gitea import Owner
+from .gitea import Live, Owner
 from .scenarios import FOUR_GREEN, complete, text, told
 
 
@@ -14,9 +14,9 @@ def hostile(trap: Path) -> str:
     return f"feat: {shell}\n\n{commands}\n##[add-mask]success\nEOF\nversion=9.9.9\n"
 
 
-def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, tmp_path: Path) -> None:
+def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, live: Live) -> None:
     """Nothing of it runs, sets an output or hides a word of the message; the release is the one it would be."""
-    trap = tmp_path / "trap"
+    trap = live.trap()
     repo = make(owner)
     repo.env["GIT_AUTHOR_NAME"] = f'"$(touch {trap})`touch {trap}`::add-mask::success'
     repo.env["GIT_AUTHOR_EMAIL"] = "a@b'\"$(c)"

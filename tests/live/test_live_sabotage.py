@@ -5,7 +5,8 @@ import re
 import pytest
 
 from .conftest import Make
-from .gitea import Owner, Red, Repo, Runner
+from .daemon import Red
+from .gitea import Owner, Repo, Runner
 from .scenarios import cut_off, first_release, red_gate
 from .test_live_release import GATES
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .gitea import ROOT, Live, Owner, Repo, Run, run, wait_for
+from .daemon import wait_for
+from .gitea import ROOT, Live, Owner, Repo, Run, run
 from .scenarios import released, tail
 
 PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
@@ -76,6 +77,7 @@ def town(live: Live, owner: Owner, tmp_path: Path) -> Town:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    live.actions.pin(folder / "template")
     template = Repo(owner, "template", folder)
     # Its own Actions are not what this is about.
     owner.server.api("PATCH", f"repos/{template.path}", {"has_actions": False})
