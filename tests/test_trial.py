@@ -52,7 +52,7 @@ def test_quick_start(clone: Path, run: Run, tmp_path: Path, environment: dict[st
     bare = {"PATH": os.pathsep.join([str(tmp_path / "bin"), *entries])}
     assert (len(MAKE.splitlines()), len(TEST.splitlines())) == (1, 1)
     said = run("bash", "-euc", MAKE, cwd=clone, env=bare).stderr
-    assert "handler-base is made" in said
+    assert "handler-base is ready" in said
     assert "this is a trial" in said
     package = tmp_path / "handler-base"
     run("uv", "lock", "--check", cwd=package)

@@ -144,7 +144,7 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 count, replace = [0], os.replace
 def counted(source, target):
-    if not sys.argv[0].endswith("apply.py"):
+    if not sys.argv[0].endswith("main.py"):
         return replace(source, target)
     count[0] += 1
     if count[0] == {number} and {before}:

@@ -207,7 +207,7 @@ def owned_edit_that_conflicts(package: Package) -> None:
     package.write(".gitea/workflows/ci.yaml", re.sub(r'UV_VERSION: "[0-9.]+"', 'UV_VERSION: "0.1.0"', text))
 
 
-@edit("git diff HEAD -- tests/test_smoke.py)", "it belongs into a test")
+@edit("git diff HEAD -- tests/test_smoke.py)", "move it into a test")
 def owned_edit_that_would_merge(package: Package) -> None:
     """An edit far from every line that the template changes."""
     package.write("tests/test_smoke.py", package.read("tests/test_smoke.py") + "\n\nEXTRA = 1\n")
