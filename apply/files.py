@@ -1,4 +1,4 @@
-"""Write files of a repository so that each is replaced whole or not at all, and all of it can be taken back."""
+"""Writes files of a repository. Each is replaced as a whole or not at all, and all writes can be undone."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ class Files:
     """The writes of one run in one repository."""
 
     def __init__(self, root: Path) -> None:
-        """Take the root of the repository, an absolute path."""
+        """Starts with nothing written below the root of the repository, an absolute path."""
         self.root = root
         self.before: dict[str, bytes | None] = {}
 
     def keep(self, name: str) -> None:
-        """Remember a file as it is now, before somebody changes it."""
+        """Remembers a file as it is now, before it changes."""
         self.before.setdefault(name, content(self.root / name))
 
     def write(self, name: str, new: bytes) -> bool:
-        """Put a file in place, and say whether that changed anything."""
+        """Writes a file. Returns whether that changed anything."""
         path = self.root / name
         if content(path) == new:
             return False
@@ -35,12 +35,12 @@ class Files:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
+        """Removes a file."""
         self.keep(name)
         (self.root / name).unlink(missing_ok=True)
 
     def undo(self) -> None:
-        """Take every write back, and the folders that are empty then."""
+        """Undoes every write, and removes the folders that are empty then."""
         for name, old in self.before.items():
             path = self.root / name
             if old is not None:
@@ -53,22 +53,22 @@ class Files:
 
     @property
     def made(self) -> list[str]:
-        """The files that were not there before."""
+        """The files that did not exist before."""
         return sorted(name for name, old in self.before.items() if old is None and (self.root / name).exists())
 
     @property
     def changed(self) -> list[str]:
-        """The files that were there before and are other or gone now."""
+        """The files that existed before and are changed or removed now."""
         return sorted(n for n, old in self.before.items() if old is not None and content(self.root / n) != old)
 
 
 def content(path: Path) -> bytes | None:
-    """Read a file; None where there is none."""
+    """Returns the content of a file; None if it does not exist."""
     return path.read_bytes() if path.exists() else None
 
 
 def umask() -> int:
-    """Give the process's umask, which can only be read by setting it."""
+    """Returns the umask of this process, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

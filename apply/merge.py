@@ -1,7 +1,7 @@
-"""Merge a pattern into somebody's pyproject.toml by keys, three-way.
+"""Merges a pattern into a user's pyproject.toml by keys, three-way.
 
-`ours` is the user's file, `base` the pattern that it was last merged with (empty for a first time), `theirs` the
-pattern of today. What the user changed stays and is reported, what they left alone follows the pattern.
+`ours` is the user's file, `base` the pattern of the last merge (empty the first time), `theirs` the new pattern. What
+the user changed stays and is reported. What they did not change follows the pattern.
 
 Three steps: `plan` compares plain data and yields edits; `carry_out` (toml_edits.py) makes them in the user's text;
 `merge` reads the outcome with the standard parser and refuses unless it is what was planned and no comment is gone.
@@ -43,7 +43,7 @@ class Merged:
     kept: list[dict[str, Any]] = field(default_factory=list)  # path, ours ("dynamic", None: deleted), theirs
 
     def note(self, path: KeyPath, ours: Any, theirs: Any) -> None:
-        """Report a change from ours to theirs; new and removed tables key by key."""
+        """Reports a change from ours to theirs; new and removed tables key by key."""
         if MISSING not in (ours, theirs):
             self.updated.append({"path": dotted(path), "ours": plain(ours), "theirs": plain(theirs)})
             return
@@ -51,7 +51,7 @@ class Merged:
         changes += [{"path": dotted(leaf), "value": plain(inner)} for leaf, inner in leaves(path, value)]
 
     def keep(self, path: KeyPath, ours: Any, theirs: Any) -> None:
-        """Report a value of the user's that differs from the pattern."""
+        """Reports a value of the user's that differs from the pattern."""
         self.kept.append({"path": dotted(path), "ours": plain(ours), "theirs": plain(theirs)})
 
 
@@ -150,7 +150,7 @@ def plan(ours: Data, base: Data, theirs: Data, report: Merged, path: KeyPath = (
         here = (*path, key)
         o, b, t = (side.get(key, MISSING) for side in (ours, base, theirs))
         if here == ("tool",) and o is MISSING:
-            o = {}  # a mere shelf: that it is empty does not mean that somebody took it away
+            o = {}  # [tool] only holds other tables: that it is missing does not mean that the user deleted it
         dynamic = path == ("project",) and o is MISSING and key in dynamic_after(ours, base, theirs)
         other_kind = MISSING not in (o, t) and isinstance(o, dict) | isinstance(t, dict) and type(o) is not type(t)
         whole = here == ("build-system",) and not same(o, b)  # then the requirements of another backend are of no use

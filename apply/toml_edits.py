@@ -1,7 +1,7 @@
-"""Edit the text of a TOML file and keep its comments, order, and layout.
+"""Edits the text of a TOML file, and keeps its comments, order and layout.
 
-tomlrt carries out the edits. It leaves two things to its caller, which `settle` does on the text: a comment that went
-with its value comes back where the value was, and a new table does not part a comment from what the comment is about.
+tomlrt carries out the edits. It leaves two things to its caller, which `settle` does on the text: a comment that was
+removed with its value comes back where the value was, and a new table does not separate a comment from its subject.
 """
 
 import re
@@ -100,7 +100,7 @@ def is_inline(value: Any) -> bool:
 
 
 def put(document: Document, pattern: Document, path: KeyPath) -> None:
-    """Copy the value at a path of the pattern to the same path of the document."""
+    """Copies the value at a path of the pattern to the same path of the document."""
     value, key = find(pattern, path), path[-1]
     if len(path) > 1 and path[0] not in document:
         document.install([str(key) for key in path], value)
@@ -119,7 +119,7 @@ def put(document: Document, pattern: Document, path: KeyPath) -> None:
 
 
 def put_string(document: Document, path: KeyPath, at: int, new: str) -> None:
-    """Set or add an element of a list of strings, with single quotes if the last element has them."""
+    """Sets or adds an element of a list of strings, with single quotes if the last element has them."""
     array = find(document, path)
     quotes = [match["string"] for match in STRING_OR_COMMENT.finditer(tomlrt.dumps({"x": array})) if match["string"]]
     array[at : at + 1] = [new]
@@ -130,7 +130,7 @@ def put_string(document: Document, path: KeyPath, at: int, new: str) -> None:
 
 
 def remove(document: Document, path: KeyPath) -> None:
-    """Remove a value, and the tables without a header of their own that it leaves empty."""
+    """Removes a value, and the tables without a header of their own that it leaves empty."""
     parent = find(document, path[:-1])
     while len(path) > 1 and len(parent) == 1 and not has_header(parent):
         path = path[:-1]
