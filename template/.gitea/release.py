@@ -94,7 +94,7 @@ def remote(*arguments: str) -> tuple[bool, str]:
     """Run git against ORIGIN with the job's token, which only the environment of that one process holds."""
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    if SECRET["GITHUB_TOKEN"]:
+    if SECRET["GITHUB_TOKEN"] and ORIGIN.startswith("http"):
         login = base64.b64encode(f"x-access-token:{SECRET['GITHUB_TOKEN']}".encode()).decode()
         env[f"GIT_CONFIG_KEY_{count}"] = f"http.{ORIGIN}.extraheader"
         env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
@@ -208,9 +208,8 @@ def whole(names: list[str], version: str) -> bool:
 
 def fetch() -> None:
     """Bring tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
-    main = "+refs/heads/main:refs/remotes/origin/main"
-    answered = remote("fetch", "--quiet", "--tags", "--force", ORIGIN, main)[0]
-    need(answered, "origin does not answer: run this job again.")
+    words = ("fetch", "--quiet", "--tags", "--force", ORIGIN, "+refs/heads/main:refs/remotes/origin/main")
+    need(remote(*words)[0], "origin does not answer: run this job again.")
 
 
 def preflight() -> None:

@@ -53,12 +53,12 @@ def published(repository: Repository, template: Path, forge: Forge) -> Repositor
 def release(clone: Repository, forge: Forge) -> None:
     """Do what the publish job does, on what was pushed."""
     clone.need("uv", "sync", "--frozen", "--extra", "dev", "--no-install-project")
-    clone.git("remote", "set-url", "origin", f"{forge.inside}/{OWNER}/{clone.path.name}.git")
     steps = {"preflight": PUBLISHER, "build": None, "tag": None, "upload": PUBLISHER}
     for step, login in steps.items():
         given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
         given |= {"GITHUB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
         where = {"REGISTRY_URL": f"{forge.inside}/api/packages/{OWNER}/pypi", "RUNNER_TEMP": str(clone.path.parent)}
+        where |= {"GITHUB_SERVER_URL": forge.inside, "GITHUB_REPOSITORY": f"{OWNER}/{clone.path.name}"}
         clone.need("uv", "run", ".gitea/release.py", step, **given, **where)
 
 

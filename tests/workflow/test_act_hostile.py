@@ -1,5 +1,6 @@
 """Text that somebody else wrote: commits, names, branches, descriptions. Nothing of it runs, sets or hides anything."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -28,8 +29,10 @@ def assert_unharmed(package: Package, run: Run) -> None:
     for command, name, value in run.commands:
         assert "9.9.9" not in value
         assert "planted" not in value
-        assert command in ("add-path", "set-output", "group", "endgroup", "warning", "notice"), (command, name, value)
-        assert command != "add-path" or value.endswith("/tmp/uv")
+        known = ("add-path", "set-env", "set-output", "group", "endgroup", "warning", "notice")
+        assert command in known, (command, name, value)
+        assert command != "add-path" or re.search(r"/tmp/job\.\w+/uv$", value)
+        assert command != "set-env" or name in ("RUNNER_TEMP", "UV_LINK_MODE"), (command, name, value)
         assert command != "set-output" or name in ("name", "version", "unfinished"), (command, name, value)
 
 
