@@ -105,6 +105,7 @@ def test_every_other_fault(world: World, fault: str) -> None:
     assert world.defects([commit]) == []
 
 
+@pytest.mark.slow
 def test_upload_before_tag_is_found_out(sabotaged: Callable[[Path, str], World], tmp_path: Path) -> None:
     """The same trials see what the record's order, upload first and tag last, does."""
     source = (SHIPPED / "release.py").read_text()

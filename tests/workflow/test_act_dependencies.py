@@ -40,7 +40,9 @@ def need_sister(package: Package, **login: str) -> None:
     assert "explicit = true" in (package.path / "pyproject.toml").read_text()
 
 
-@pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+@pytest.mark.parametrize(
+    "private", [pytest.param(False, id="public", marks=pytest.mark.slow), pytest.param(True, id="private")]
+)
 def test_internal_dependency(new_package: Callable[..., Package], forge: Forge, tmp_path: Path, private: bool) -> None:
     """All four jobs take the sister package from the owner's index, with the reader's secrets where it is private."""
     owner = "hidden" if private else "acme"
@@ -82,7 +84,7 @@ def test_link_refused(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
-@pytest.mark.parametrize("how", ["closed", "refuses", "none"])
+@pytest.mark.parametrize("how", ["closed", *(pytest.param(h, marks=pytest.mark.slow) for h in ("refuses", "none"))])
 def test_ntfy_does_not_answer(new_package: Callable[..., Package], how: str) -> None:
     """An ntfy that is gone, refuses, or was never named leaves the run green and says so."""
     package = new_package(**({"ntfy_url": ""} if how == "none" else {}))

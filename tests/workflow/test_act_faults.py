@@ -46,7 +46,7 @@ def test_the_steps_are_those_of_the_workflow(package: Package) -> None:
 
 # Before the lock, between it and the upload, after that; the release's own tests kill it at each of its boundaries.
 BOUNDARIES = ["start", *(f"after-{step}" for step in STEPS)]
-ORDINARY = {"start", "after-tag", "after-upload"}
+ORDINARY = {"after-tag"}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,7 @@ def test_killed_at_a_boundary(package: Package, boundary: int) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 def test_second_file_lost(package: Package) -> None:
     """The second file never arrives: the job is red or tries again, and a re-run brings what is missing."""
     package.forge.arm(lambda number: "lost" if number > 1 else None)
@@ -90,6 +91,7 @@ def test_second_file_lost(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_answer_lost(package: Package, file: int) -> None:
     """A file is stored and nobody hears of it: that file is not sent again, and the release is finished."""
@@ -101,6 +103,7 @@ def test_answer_lost(package: Package, file: int) -> None:
     assert len(package.forge.stored(package.owner)) <= 2, "a stored file was replaced"
 
 
+@pytest.mark.slow
 def test_registry_down(package: Package) -> None:
     """A registry that does not work is seen before anything is reserved."""
     package.forge.registry_status = "502 Bad Gateway"
@@ -112,6 +115,7 @@ def test_registry_down(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 def test_registry_goes_down_after_the_lock(package: Package) -> None:
     """The tag is there and the files are not: the next version's run says so, and the first's re-run heals it."""
 
@@ -166,6 +170,7 @@ def test_secret_missing(package: Package, secret: str) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 def test_wrong_password(package: Package) -> None:
     """A password that the registry does not know reserves nothing, and the last lines name the secret."""
     run = release(package, secrets=package.secrets | {"REGISTRY_TOKEN": "expired"})
@@ -175,6 +180,7 @@ def test_wrong_password(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 def test_tag_refused(package: Package) -> None:
     """Protected tags: no second try, nothing uploaded, and the sentence names the setting."""
     hook = package.bare / "hooks/pre-receive"
@@ -189,6 +195,7 @@ def test_tag_refused(package: Package) -> None:
     heals(package, ["0.1.0"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_commits_at_once(package: Package, number: int) -> None:
     """Runs of different commits at once: all green, the last commit is in a release, no version is of two commits."""

@@ -49,6 +49,7 @@ def test_commit_text(package: Package) -> None:
     assert "acme/handler-base" in f"{message['title']}{message['message']}"
 
 
+@pytest.mark.slow
 def test_commit_of_odd_bytes(package: Package) -> None:
     """A message that is no UTF-8, with CRLF and an emoji, still counts by its subject."""
     package.commit(b"feat: caf\xe9 \xf0\x9f\x9a\x80\r\n\r\n::add-mask::handler\r\n\x00"[:-1] + b"\xff\xfe\r\n")
@@ -58,6 +59,7 @@ def test_commit_of_odd_bytes(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
+@pytest.mark.slow
 def test_failing_run_of_hostile_text(package: Package) -> None:
     """The message of a red run of such a commit arrives whole."""
     package.write("handler_base/extra.py", "import os\n")
@@ -70,7 +72,7 @@ def test_failing_run_of_hostile_text(package: Package) -> None:
     assert "lint" in f"{message['title']}{message['message']}"
 
 
-@pytest.mark.parametrize("event", ["push", "pull_request"])
+@pytest.mark.parametrize("event", ["push", pytest.param("pull_request", marks=pytest.mark.slow)])
 def test_branch_name(package: Package, event: str) -> None:
     """A branch that is named like a program."""
     branch = "x;touch${IFS}pwned;$(touch${IFS}pwned)`touch${IFS}pwned`::add-mask::handler"
@@ -90,10 +92,16 @@ def test_branch_name(package: Package, event: str) -> None:
 
 # One begins as a command of the runner's, the other is shell from its first letter to its last.
 DESCRIPTIONS = {"command": f"::add-mask::handler {SHELL}", "shell": f"{SHELL} ::set-output name=version::9.9.9"}
-SLOW = [pytest.param(text, id=f"line-{i}", marks=pytest.mark.slow) for i, text in enumerate(COMMANDS[:8])]
+LINES = {f"line-{number}": text for number, text in enumerate(COMMANDS[:8])}
 
 
-@pytest.mark.parametrize("description", [*(pytest.param(t, id=i) for i, t in DESCRIPTIONS.items()), *SLOW])
+@pytest.mark.parametrize(
+    "description",
+    [
+        pytest.param(text, id=name, marks=() if name == "command" else pytest.mark.slow)
+        for name, text in (DESCRIPTIONS | LINES).items()
+    ],
+)
 def test_description(new_package: Callable[..., Package], description: str) -> None:
     """A description that is written for the shell or the runner reaches the index unchanged and does nothing."""
     package = new_package(description=description)

@@ -87,6 +87,7 @@ def test_first_release_and_again(package: Package) -> None:
     assert not [r for r in package.forge.requests() if r.status == 409], "nothing is sent that is there"
 
 
+@pytest.mark.slow
 def test_commits_become_versions(package: Package) -> None:
     """fix, feat and major each take their step; docs alone release nothing and are green."""
     package.git("tag", "v0.3.9")
@@ -148,6 +149,7 @@ def test_lint_failure(package: Package) -> None:
     assert_told_failure(package, "lint")
 
 
+@pytest.mark.slow
 def test_formatting_failure(package: Package) -> None:
     """What ruff would format is not published either."""
     package.write("handler_base/extra.py", "x = {  'a':1 }\n")
@@ -216,6 +218,7 @@ class CustomBuildHook(BuildHookInterface):
 """
 
 
+@pytest.mark.slow
 def test_wheel_that_does_not_build(package: Package) -> None:
     """A package that does not build leaves no tag."""
     package.write("hatch_build.py", BUILD_HOOK)
@@ -228,6 +231,7 @@ def test_wheel_that_does_not_build(package: Package) -> None:
     assert_nothing_published(package)
 
 
+@pytest.mark.slow
 def test_package_without_a_readme(package: Package) -> None:
     """An adopted package may have no readme, and releases all the same."""
     (package.path / "README.md").unlink()
@@ -251,6 +255,7 @@ def test_hook(package: Package) -> None:
     assert set(marker.read_text().splitlines()) == {"lint none", "publish none", "test none"}
 
 
+@pytest.mark.slow
 def test_failing_hook(package: Package) -> None:
     """A hook that fails stops its job, publishes nothing, and is told."""
     package.write(".gitea/setup.sh", "exit 3\n")
