@@ -247,7 +247,8 @@ def test_pattern_has_pytest_s_settings_where_there_are_no_tests(file: str, tmp_p
     """Those of other people's code, and of tox, are none of this package."""
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("[tox]\n")
-    assert "pytest" in merged_in(tmp_path, render, TABLE)["tool"]
+    settings = merged_in(tmp_path, render, TABLE)["tool"]["pytest"]["ini_options"]
+    assert set(settings) == {"testpaths", "addopts"}, "the strict settings are for new code"
 
 
 @pytest.mark.parametrize(
