@@ -7,13 +7,16 @@ version, empty if it was rendered.
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
-from copier import run_copy
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends without a traceback: main.py says what happened
+
+from copier import run_copy  # noqa: E402
 
 
 def render(template: str, answers_file: str, target: Path, reference: str, answers: dict[str, Any]) -> None:
