@@ -136,6 +136,7 @@ def test_a_template_at_a_local_path(scene: Scene) -> None:
     assert (set(scene.heads), scene.pulls) == ({"main"}, [])
 
 
+@pytest.mark.slow
 def test_a_template_at_an_address_for_ssh(scene: Scene) -> None:
     """No runner has a key: it is read over HTTP, with the token that may."""
     scene.gitea.known[TEMPLATE].private = True
@@ -162,6 +163,7 @@ def test_a_template_that_cannot_be_found(scene: Scene) -> None:
     assert ".copier-answers.yml is not there: put it back" in last_words(run.log())
 
 
+@pytest.mark.slow
 def test_an_unmerged_file_makes_a_draft(scene: Scene) -> None:
     """A version that lets Copier merge a file of the user's: both sides are there, and the title says WIP."""
     scene.package.write("tests/test_smoke.py", scene.package.read("tests/test_smoke.py") + "# mine\n")

@@ -67,6 +67,7 @@ def test_internal_dependency(new_package: Callable[..., Package], forge: Forge, 
         assert {(r.user, r.password) for r in forge.stored(owner)} == {PUBLISHER}
 
 
+@pytest.mark.slow
 def test_outside_answers_nothing(package: Package) -> None:
     """From within a cluster without a way out, a package that needs no sister is released, green."""
     package.forge.close_outside()

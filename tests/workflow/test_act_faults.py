@@ -146,6 +146,7 @@ def test_registry_goes_down_after_the_lock(package: Package) -> None:
     assert package.released() == ["0.1.0", "0.1.1"]
 
 
+@pytest.mark.slow
 def test_red_run_of_an_older_commit_is_run_again(package: Package) -> None:
     """A newer release holds that commit: old code never becomes the newest version."""
     first = package.git("rev-parse", "HEAD")
@@ -160,6 +161,7 @@ def test_red_run_of_an_older_commit_is_run_again(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [pytest.param("REGISTRY_USER", marks=pytest.mark.slow), "REGISTRY_TOKEN"])
 def test_secret_missing(package: Package, secret: str) -> None:
     """A secret that is not set is named in the last lines of the job that failed."""
@@ -209,6 +211,7 @@ def test_commits_at_once(package: Package, number: int) -> None:
     assert tags[f"v{versions[-1]}"] == commits[-1], "the newest commit is in the highest version"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_one_commit_at_once(package: Package, number: int) -> None:
     """Runs of one commit side by side, as Gitea starts them: all are green, one version."""

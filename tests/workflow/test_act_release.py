@@ -278,6 +278,7 @@ def test_uv_cannot_be_had(package: Package) -> None:
     assert_told_failure(package, "lint")
 
 
+@pytest.mark.slow
 def test_two_pins_on_one_home(new_package: Callable[..., Package], uvs: Path, uv_version: str) -> None:
     """Two packages with different uv pins run at once on one runner; each has its own, and what is there is taken."""
     other = "0.13.8" if uv_version != "0.13.8" else "0.13.7"
@@ -349,6 +350,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [f if f == "dotted" else pytest.param(f, marks=pytest.mark.slow) for f in FORMS])
 def test_version_in_any_form(package: Package, form: str) -> None:
     """The stated version counts and is replaced in whatever form it is written; nothing else that is called so."""
