@@ -43,7 +43,7 @@ def adopt(run: Run, given: Answers) -> None:
     run.merge_pyproject(project.text, "", pattern(new["pyproject.toml"].decode(), project, root, adopting=True))
     write_owned(run, new, earlier)
     write_seeds(run, new, project, answers)
-    files.write(run.answers_file, stored.dump(answers))
+    files.write(run.answers_file, stored.dump(answers, new[run.answers_file]))
     run.lock()
     linted = lint(root)
     if linted.rules and not any((root / name).exists() for name in RUFF_FILES):

@@ -33,7 +33,8 @@ class NextSteps:
         self.root, self.project, self.lint, self.answers, self.written = root, project, lint, answers, written
         self.steps: list[tuple[str, str]] = []
         self.patched: set[str] = set()  # files that a step changes
-        self.branch = git(root, "symbolic-ref", "--short", "HEAD") or "adopt"
+        checked_out = git(root, "symbolic-ref", "--short", "HEAD")
+        self.detached, self.branch = checked_out is None, checked_out or "adopt"
         self.main = main_branch(root, self.branch)
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
         self.home = f"{answers['gitea_url']}/{answers['gitea_owner']}/{name}"
@@ -111,7 +112,7 @@ class NextSteps:
 
     def commit_and_format(self) -> None:
         """The commit of what was written, and one of formatted code."""
-        if git(self.root, "symbolic-ref", "HEAD") is None:
+        if self.detached:
             self.add("no branch is checked out, so nothing would be pushed", f"git switch -c {self.branch}")
         self.to_commit = {*self.patched, *changes(self.root, "--ignored", "--", *self.written)}
         if self.to_commit:

@@ -41,7 +41,7 @@ def update(run: Run, given: Answers | None = None) -> None:
     write_owned(run, new, before)
     if answers["cli"] and not last.get("cli"):
         write_cli(run, project, new, str(answers["module_name"]))
-    files.write(run.answers_file, stored.dump(answers))
+    files.write(run.answers_file, stored.dump(answers, new[run.answers_file]))
     run.lock()
     report.added += [name for name in files.made if name != "pyproject.toml"]
     for name in files.changed:

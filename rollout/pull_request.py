@@ -145,12 +145,8 @@ def compose(before: str, version: str, report: str, reasons: list[str], results:
     else:
         parts.append(f"The template no longer has {before}, so its changes since then cannot be listed.\n")
     parts.append("### What changes here\n")
-    parts.append(
-        fenced(
-            re.sub(r"\A\s*.*new version of the template\.\s*", "", report).rstrip()
-            or "Only the version in the answers."
-        )
-    )
+    changes = re.sub(r"\A\s*.*new version of the template\.\s*", "", report).rstrip()
+    parts.append(fenced(changes or "Only the version in the answers."))
     parts.append("### Checks\n")
     parts.append("".join(f"- `{command}`: {'passed' if passed else 'failed'}\n" for command, passed, _ in results))
     parts += [f"The end of `{command}`:\n\n{fenced(text)}" for command, passed, text in results if not passed]

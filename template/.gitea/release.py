@@ -46,7 +46,7 @@ STATE = Path(os.environ.get("RUNNER_TEMP", "/tmp")) / "release"
 NUMBER, TREE, DIST, SMOKE = STATE / "version", STATE / "tree", STATE / "dist", STATE / "smoke"
 REGISTRY = os.environ.get("REGISTRY_URL", "")
 # The runner's own word for where this repository is: .git/config may name any other server.
-ORIGIN = f"{os.environ.get('GITHUB_SERVER_URL', '')}/{os.environ.get('GITHUB_REPOSITORY', '')}"
+ORIGIN = f"{os.environ.get('GITHUB_SERVER_URL', '').rstrip('/')}/{os.environ.get('GITHUB_REPOSITORY', '')}"
 # Taken out of the environment at once, so that nothing that is started from here inherits them.
 SECRET = {name: os.environ.pop(name, "") for name in ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")}
 os.environ.pop("VIRTUAL_ENV", None)  # uv's for this script; the package has its own
