@@ -310,6 +310,16 @@ def test_git_settings_of_others_are_left_out(world: World, tmp_path: Path) -> No
     assert not list((elsewhere / "refs").rglob("v*"))
 
 
+@pytest.mark.parametrize("server", ["https://git.test", "https://git.test/"])
+def test_origin_is_where_the_runner_says(server: str) -> None:
+    """With or without a slash at the end of the server's address."""
+    code = "import sys, drive; print(drive.load(sys.argv[1]).ORIGIN)"
+    env = {"GITHUB_SERVER_URL": server, "GITHUB_REPOSITORY": "acme/one", "PYTHONPATH": str(DRIVE.parent)}
+    words = [sys.executable, "-c", code, str(SHIPPED / "release.py")]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "https://git.test/acme/one\n"
+
+
 def test_secrets_leave_the_environment_at_once(tmp_path: Path) -> None:
     """Whatever is started later inherits none."""
     names = ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")
