@@ -9,9 +9,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / ".gitea"))
 
 import release
+import version
 
-release.STEPS["build"] = [release.version]  # what a lost race goes back to
 release.fetch()
-release.version()
+number, why = version.planned()
+if not number:
+    version.done(f"nothing to release: {why}")
+release.NUMBER.parent.mkdir(parents=True, exist_ok=True)
+release.NUMBER.write_text(number)
 release.lock()
-release.output(version=release.reserved(), name=release.project()[0])
+version.output(version=number, name=version.project()[0])

@@ -2,7 +2,7 @@
 
 `uv run python benchmarks/bench_version.py [COMMITS …]` prints a row for each size and each place of the tags: none;
 three near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each time is the median of three runs
-of the version step of the shipped release.py, in a process of its own.
+of `planned` of the shipped version.py, in a process of its own.
 """
 
 import os
@@ -21,7 +21,7 @@ SUBJECTS = ("fix: a", "docs: b", "feat(core): c", "chore: d\n\nBody text of\nsom
 PYPROJECT = b'[project]\nname = "benchmark"\nversion = "0.0.0"\n'
 STEP = (
     "import importlib.util as u, sys; s = u.spec_from_file_location('release', sys.argv[1]); "
-    "m = u.module_from_spec(s); s.loader.exec_module(m); m.version()"
+    "m = u.module_from_spec(s); s.loader.exec_module(m); m.planned()"
 )
 
 
@@ -64,7 +64,7 @@ def seconds(folder: Path, temp: Path) -> float:
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        words = [sys.executable, "-c", STEP, str(ROOT / "template/.gitea/release.py")]
+        words = [sys.executable, "-c", STEP, str(ROOT / "template/.gitea/version.py")]
         subprocess.run(words, cwd=folder, env={**os.environ, "RUNNER_TEMP": str(temp)}, check=True, capture_output=True)
         times.append(time.perf_counter() - began)
     return statistics.median(times)

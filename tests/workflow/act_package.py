@@ -261,6 +261,10 @@ def patched_workflow(package: Package, change: Callable[[dict], None]) -> Path:
 
 
 def without_gates(workflow: dict) -> None:
-    """Let lint and test succeed at once: where they add nothing to a test but time."""
-    for job in ("lint", "test"):
-        workflow["jobs"][job]["steps"] = [{"run": "true"}]
+    """Let lint succeed at once, and test build and do no more: where they add nothing to a test but time."""
+    for name, job in workflow["jobs"].items():
+        if name == "lint" or (name == "test" and "outputs" not in job):
+            job["steps"] = [{"run": "true"}]
+        elif name == "test":
+            sync = next(i for i, step in enumerate(job["steps"]) if step.get("uses") == "./.gitea/actions/sync")
+            job["steps"] = job["steps"][:sync]

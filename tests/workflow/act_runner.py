@@ -1,5 +1,6 @@
 """The workflow under `act` in host mode: what a runner gives a job, and nothing of the developer's."""
 
+import itertools
 import json
 import os
 import re
@@ -7,15 +8,18 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import uv
 import yaml
 
 CHECKOUT = "11bd71901bbe5b1630ceea73d27597364c9af683"
+UPLOAD = "c24449f33cd45d4826c6702db7e49f7cdb9b551d"
+DOWNLOAD = "ad191675b41f6a5b46da9a048cb6893812da158b"
+ARTIFACT = Path(__file__).with_name("artifact.py")
 # Not the run's id, which is 1 under act: a link that mixes them up is seen.
 RUN_NUMBER = "17"
 # A machine that reaches its package index in its own way needs these; a plain one has none of them.
@@ -63,6 +67,24 @@ runs:
           git config "http.$SERVER/.extraheader" \\
             "AUTHORIZATION: basic $(printf 'x-access-token:%s' "$TOKEN" | base64 -w0)"
         fi
+"""
+
+# The two artifact actions in as much as the workflows use them, as a client of act's own artifact service.
+ARTIFACT_ACTION = """\
+name: artifact
+inputs:
+  name: {default: artifact}
+  path: {default: .}
+  if-no-files-found: {default: warn}
+  retention-days: {default: "0"}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env:
+        NAME: ${{ inputs.name }}
+        PLACE: ${{ inputs.path }}
+      run: python3 -I "@CLIENT@" @ACTION@ "$NAME" "$PLACE"
 """
 
 # Stands in for the download of uv's installer and for nothing else; what it serves puts the pinned uv in place.
@@ -143,6 +165,7 @@ class Runner:
 
     folder: Path
     variables: Mapping[str, str]
+    numbers: ClassVar[Iterator[int]] = itertools.count()
 
     @property
     def home(self) -> Path:
@@ -158,8 +181,11 @@ class Runner:
     def make(cls, folder: Path, uvs: Path, uv_cache: Path) -> "Runner":
         """Set a runner up in `folder`, with the uv binaries in `uvs` behind its curl."""
         home, tools = folder / "home", folder / "bin"
-        for path in (home, tools, folder / "checkout", folder / "act"):
+        for path in (home, tools, folder / "checkout", folder / "upload", folder / "download", folder / "act"):
             path.mkdir(parents=True)
+        for action in ("upload", "download"):
+            text = ARTIFACT_ACTION.replace("@CLIENT@", str(ARTIFACT)).replace("@ACTION@", action)
+            (folder / action / "action.yml").write_text(text)
         (folder / "checkout" / "action.yml").write_text(CHECKOUT_ACTION)
         curl = CURL.replace("@UVS@", str(uvs)).replace("@CURL@", shutil.which("curl") or "/usr/bin/curl")
         write_program(tools / "curl", curl)
@@ -202,7 +228,13 @@ class Runner:
         words = [str(Path(sys.executable).parent / "act"), event, "-e", str(file), "-W", str(workflow), "--json"]
         words += ["-P", "ubuntu-latest=-self-hosted", "--action-cache-path", str(self.folder / "act"), "--rm"]
         words += ["--no-cache-server", "--no-skip-checkout", *options]
-        words += ["--local-repository", f"{server}/actions/checkout@{CHECKOUT}={self.folder / 'checkout'}"]
+        for action, pin in {"checkout": CHECKOUT, "upload-artifact": UPLOAD, "download-artifact": DOWNLOAD}.items():
+            place = self.folder / action.removesuffix("-artifact")
+            words += ["--local-repository", f"{server}/actions/{action}@{pin}={place}"]
+        # An address of each run's own, so that any number of runs share the port.
+        address = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.{next(self.numbers) % 254 + 1}"
+        words += ["--artifact-server-path", str(self.folder / f"artifacts-{os.urandom(4).hex()}")]
+        words += ["--artifact-server-addr", address]
         given = {"GITHUB_REPOSITORY": repository, "GITHUB_SERVER_URL": server, "GITHUB_RUN_NUMBER": RUN_NUMBER}
         for name, value in given.items():
             words += ["--env", f"{name}={value}"]

@@ -1,0 +1,154 @@
+"""Reads this package's next version from its commits. dist.py and release.py import it.
+
+Only the standard library. The template owns this file.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import NoReturn
+
+TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
+STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
+SUBJECT = re.compile(r"([a-z]+)(?:\([^()]*\))?(!?):", re.IGNORECASE)
+FOOTER = re.compile(r"^BREAKING[ -]CHANGE:", re.MULTILINE)
+NOTHING, PATCH, MINOR, MAJOR = range(4)
+LEVELS = {"fix": PATCH, "feat": MINOR, "major": MAJOR}
+# Without hooks and settings that others may have left in the runner's or the repository's configuration.
+GIT = (
+    "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -c log.showSignature=false".split()
+)
+STATE = Path(os.environ.get("RUNNER_TEMP", "/tmp")) / "release"
+DIST = STATE / "dist"
+os.environ.pop("VIRTUAL_ENV", None)  # uv's for the script; the package has its own
+
+Version = tuple[int, ...]
+
+
+def need(condition: object, sentence: str) -> None:
+    """Fails the job unless the condition holds. The sentence, its last line, says what to do."""
+    if not condition:
+        sys.stdout.flush()
+        sys.exit(f"release: {sentence}")
+
+
+def done(sentence: str) -> NoReturn:
+    """Ends this step successfully: nothing is left to do."""
+    print(f"release: {sentence}")
+    sys.exit(0)
+
+
+def output(**values: str) -> None:
+    """Hands values to the workflow. Callers give only names, versions and digests that were checked."""
+    with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
+    """Runs a program. Returns whether it succeeded, and its output.
+
+    The output is shown indented, so that no line of it is a command to the runner.
+    """
+    text, full = "", {**os.environ, **(env or {})}
+    with subprocess.Popen(command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, errors="replace") as process:
+        for line in process.stdout or ():
+            print("   ", line.rstrip(), flush=True)
+            text += line
+    return process.returncode == 0, text
+
+
+def git(*arguments: str, check: bool = True) -> str:
+    """Returns what git prints. If git fails, fails the job, or without `check` returns an empty text."""
+    result = subprocess.run((*GIT, *arguments), capture_output=True)
+    need(not (check and result.returncode), f"git {arguments[0]} failed, {result.stderr!r}: run this job again.")
+    return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
+
+
+def twine(*arguments: str | Path, env: dict[str, str] | None = None) -> tuple[bool, str]:
+    """Runs twine from an environment of this job, where twine.txt has the hash of every file."""
+    home, pins = STATE / "twine", Path(__file__).with_name("twine.txt")
+    if not (home / "bin/twine").exists():
+        made = run("uv", "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, home)[0]
+        sync = ("uv", "pip", "sync", "--quiet", "--no-config", "--require-hashes", "--no-build", "--python", home, pins)
+        need(made and run(*sync)[0], "twine could not be installed, see above: run this job again.")
+    return run(home / "bin/python", "-I", "-m", "twine", *arguments, env=env)
+
+
+def project() -> tuple[str, Version, bool]:
+    """Returns the package's normalized name, the version it states, and whether git gives it, as HEAD has them."""
+    config = tomllib.loads(git("show", "HEAD:pyproject.toml"))
+    table = config.get("project", {})
+    name = re.sub(r"[-_.]+", "-", table.get("name", "")).lower()
+    need(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name), "pyproject.toml has no valid project.name: write one.")
+    if "version" in table.get("dynamic", ()):
+        backend = " ".join(config.get("build-system", {}).get("requires", ())).replace("_", "-")
+        advice = 'write version = "0.0.0" under [project] instead of naming it in dynamic.'
+        need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
+        return name, (0, 0, 0), True
+    found = STATED.fullmatch(table.get("version", "").strip())
+    need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
+    return name, tuple(int(part or 0) for part in found.groups()) if found else (), False
+
+
+def tags() -> dict[Version, str]:
+    """Returns every version tag and its commit, the highest first. Other tags do not count."""
+    lines = git("for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags").splitlines()
+    found = {tuple(map(int, match.groups())): line.split()[-1] for line in lines if (match := TAG.match(line))}
+    return dict(sorted(found.items(), reverse=True))
+
+
+def reachable(known: dict[Version, str]) -> Version | None:
+    """Returns the highest of these tags that HEAD holds. If it is near, the cost does not grow with history."""
+    for version in list(known)[:2]:
+        if git("merge-base", "HEAD", known[version], check=False) == known[version]:
+            return version
+    merged = set(git("for-each-ref", "--merged=HEAD", "--format=%(refname:strip=2)", "refs/tags").split())
+    return next((version for version in known if f"v{number(version)}" in merged), None)
+
+
+def number(version: Version) -> str:
+    """Returns a version as text, such as 1.2.3."""
+    return ".".join(map(str, version))
+
+
+def level(message: str) -> int:
+    """Returns what one commit asks for: its subject counts, and a footer at the start of a line."""
+    match = SUBJECT.match(message.lstrip().partition("\n")[0])
+    if FOOTER.search(message) or (match and match[2]):
+        return MAJOR
+    return LEVELS.get(match[1].lower(), NOTHING) if match else NOTHING
+
+
+def bumped(version: Version, bump: int) -> Version:
+    """Returns the next version."""
+    major, minor, patch = version
+    return {MAJOR: (major + 1, 0, 0), MINOR: (major, minor + 1, 0), PATCH: (major, minor, patch + 1)}[bump]
+
+
+def planned() -> tuple[str, str]:
+    """Returns the version that HEAD is released as, or an empty text and why there is none."""
+    head, known = git("rev-parse", "HEAD"), tags()
+    if mine := next((version for version, commit in known.items() if commit == head), None):
+        return number(mine), ""
+    later = git("rev-list", "--ancestry-path", "HEAD..refs/remotes/origin/main", "--", check=False).split()
+    if not set(later).isdisjoint(known.values()):
+        return "", "a newer version on main holds this commit."
+    last = reachable(known)
+    since = f"v{number(last)}..HEAD" if last else "HEAD"
+    bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
+    if bump == NOTHING:
+        return "", f"no major:, feat: or fix: in {since}."
+    mine = bumped(max(project()[1], last or ()), bump)
+    while mine in known:  # on another branch
+        mine = bumped(mine, bump)
+    return number(mine), ""
+
+
+def whole(names: list[str], version: str) -> bool:
+    """Returns whether these files have one wheel and one sdist of a version, however the backend spells the name."""
+    start = f"{project()[0]}-{version.replace('.', '-')}-"
+    return {"whl", ".gz"} <= {name[-3:] for name in names if re.sub(r"[-_.]+", "-", name).lower().startswith(start)}

@@ -1,0 +1,34 @@
+"""Writes the pins that packages get: every file of twine and of the build backend, by its hash.
+
+`uv run python tests/static/pins.py` writes them again, after a change of a version here or of `exclude-newer` in
+pyproject.toml. A package gets them with its next update.
+"""
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "template/.gitea"
+# By file: what is pinned, and the oldest Python that it is for. twine runs beside a token, so without keyring, which
+# would look for passwords on the machine and needs much else.
+PINS = {"twine.txt": ("twine==7.0.0", "3.11", "keyring"), "build.txt": ("hatchling==1.33.0", "3.10", "")}
+OPTIONS = "--universal --generate-hashes --only-binary :all: --no-emit-index-url --no-annotate --no-header --quiet"
+
+
+def pins(requirement: str, python: str, without: str, folder: Path) -> str:
+    """Returns the text of a requirements file: everything that a requirement needs, without one package."""
+    newest = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
+    (folder / "overrides.txt").write_text(f"{without}; python_version < '0'\n" if without else "")
+    words = ["uv", "pip", "compile", *OPTIONS.split(), "--python-version", python, "--exclude-newer", newest]
+    words += ["--no-config", "--override", str(folder / "overrides.txt"), "-"]
+    done = subprocess.run(words, input=requirement, capture_output=True, text=True, check=True, cwd=folder)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    for name, pinned in PINS.items():
+        with tempfile.TemporaryDirectory() as made:
+            (FOLDER / name).write_text(pins(*pinned, Path(made)))

@@ -1,0 +1,26 @@
+"""What runs beside a token, and what builds a new package, is pinned by the hash of every file."""
+
+from pathlib import Path
+
+import pytest
+from pins import FOLDER, PINS, ROOT, pins
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_pins_are_what_uv_resolves(name: str, tmp_path: Path) -> None:
+    """The files are uv's own, and as new as this repository's tools."""
+    assert (FOLDER / name).read_text() == pins(*PINS[name], tmp_path), "Fix: uv run python tests/static/pins.py"
+
+
+def test_pins_name_no_index() -> None:
+    """Whoever has an index of their own takes the files from there."""
+    for name in PINS:
+        text = (FOLDER / name).read_text()
+        assert "://" not in text
+        assert "--index" not in text
+
+
+def test_the_new_package_has_the_pinned_backend() -> None:
+    """The first line of the pins is what pyproject.toml names."""
+    backend = (FOLDER / "build.txt").read_text().split()[0]
+    assert f'requires = ["{backend}"]\n' in (ROOT / "template/pyproject.toml.jinja").read_text()
