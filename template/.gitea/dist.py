@@ -35,13 +35,8 @@ def pinned() -> tuple[str | Path, ...]:
     return ()
 
 
-def build() -> None:
-    """Builds from a fresh clone of the commit: nothing of the job's tree gets in, the bytes are the same each time."""
-    shutil.rmtree(STATE, ignore_errors=True)
-    DIST.mkdir(parents=True)
-    (name, _, dynamic), (version, why) = project(), planned()
-    print(f"release: {f'version {version}' if version else f'nothing to release: {why}'}", flush=True)
-    number = version or "0.0.0"  # built all the same, to be tested
+def make(number: str, dynamic: bool) -> None:
+    """Builds a version from a fresh clone of the commit: nothing of the job's tree gets in, the bytes stay the same."""
     git("clone", "--quiet", "--shared", "--no-checkout", ".", str(TREE))
     git("-C", str(TREE), "checkout", "--quiet", "--detach", git("rev-parse", "HEAD"))
     env = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
@@ -57,6 +52,16 @@ def build() -> None:
                 entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
                 new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
         sdist.write_bytes(gzip.compress((STATE / "sdist.tar").read_bytes(), mtime=0))
+
+
+def build() -> None:
+    """Builds the files of this commit's version, and hands their names and sha256 to the workflow."""
+    shutil.rmtree(STATE, ignore_errors=True)
+    DIST.mkdir(parents=True)
+    (name, _, dynamic), (version, why) = project(), planned()
+    print(f"release: {f'version {version}' if version else f'nothing to release: {why}'}", flush=True)
+    number = version or "0.0.0"  # built all the same, to be tested
+    make(number, dynamic)
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(DIST.iterdir())}
     right = len(files) == 2 and whole(list(files), number) and all(re.fullmatch(r"[\w.+-]+", file) for file in files)
     need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
@@ -77,8 +82,9 @@ def check() -> None:
     need(run(python, *PYTEST.split(), cwd=SMOKE)[0], f"the wheel does not pass tests/test_smoke.py: {FIX}")
 
 
-STEPS = {"build": build, "check": check}
+STEPS = {"build": [build], "check": [check]}
 
 if __name__ == "__main__":
     os.umask(0o022)  # a file's mode must not depend on the runner
-    STEPS[sys.argv[1]]()
+    for step in STEPS[sys.argv[1]]:
+        step()

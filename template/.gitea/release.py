@@ -24,6 +24,7 @@ from version import (
     STATE,
     done,
     git,
+    install_twine,
     need,
     number,
     output,
@@ -123,7 +124,7 @@ def compare() -> None:
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in DIST.glob("*")}
     need(there, f"no files came from the test job; Gitea keeps them 30 days: {AGAIN}")
     need(there == FILES, f"the files that came are not those that the test job built: {AGAIN}")
-    twine("--version")
+    install_twine()  # all that can fail, before the tag
     STATE.mkdir(parents=True, exist_ok=True)
     NUMBER.write_text(version)
     print(f"release: version {version}", flush=True)

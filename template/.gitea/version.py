@@ -68,14 +68,19 @@ def git(*arguments: str, check: bool = True) -> str:
     return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
 
 
-def twine(*arguments: str | Path, env: dict[str, str] | None = None) -> tuple[bool, str]:
-    """Runs twine from an environment of this job, where twine.txt has the hash of every file."""
+def install_twine() -> Path:
+    """Installs twine for this job, checking the hash of every file. Returns the Python of its environment."""
     home, pins = STATE / "twine", Path(__file__).with_name("twine.txt")
     if not (home / "bin/twine").exists():
         made = run("uv", "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, home)[0]
         sync = ("uv", "pip", "sync", "--quiet", "--no-config", "--require-hashes", "--no-build", "--python", home, pins)
         need(made and run(*sync)[0], "twine could not be installed, see above: run this job again.")
-    return run(home / "bin/python", "-I", "-m", "twine", *arguments, env=env)
+    return home / "bin/python"
+
+
+def twine(*arguments: str | Path, env: dict[str, str] | None = None) -> tuple[bool, str]:
+    """Runs twine. Returns whether it succeeded, and its output."""
+    return run(install_twine(), "-I", "-m", "twine", *arguments, env=env)
 
 
 def project() -> tuple[str, Version, bool]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uv
-from release_world import Registry, Repository, World, package
+from release_world import SHIPPED, Registry, Repository, World, package
 from sharing import Once
 
 # The way to the package index and to the machine's certificates; nothing else of the developer's is handed on.
@@ -45,9 +45,20 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "UV_PYTHON_DOWNLOADS": "never",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    # Fetched once; the tests themselves then need no network.
-    subprocess.run(["uvx", "twine==7.0.0", "--version"], env=found, capture_output=True, check=True)
     return found
+
+
+@pytest.fixture(scope="session")
+def twine(once: Once, environment: dict[str, str]) -> Path:
+    """An environment with the twine that packages get, for all trials of a run."""
+
+    def make(folder: Path) -> None:
+        words = ["uv", "venv", "-q", "--clear", "--python", sys.executable, str(folder)]
+        subprocess.run(words, env=environment, check=True)
+        words = ["uv", "pip", "sync", "-q", "--require-hashes", "--python", str(folder), str(SHIPPED / "twine.txt")]
+        subprocess.run(words, env=environment, check=True, capture_output=True)
+
+    return once("twine", make)
 
 
 @pytest.fixture
@@ -78,23 +89,25 @@ def built(once: Once) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, registry: Registry, environment: dict[str, str], built: Path) -> World:
-    """A package with its origin, whose builds are kept and whose smoke test is left out."""
-    return World(tmp_path, registry, environment, built, None)
+def world(tmp_path: Path, registry: Registry, environment: dict[str, str], twine: Path, built: Path) -> World:
+    """A package with its origin, whose builds are kept and whose wheel is not checked."""
+    return World(tmp_path, registry, environment, twine, built, None)
 
 
 @pytest.fixture
-def whole_world(tmp_path: Path, registry: Registry, environment: dict[str, str]) -> World:
+def whole_world(tmp_path: Path, registry: Registry, environment: dict[str, str], twine: Path) -> World:
     """A package with its origin, and nothing left out."""
-    return World(tmp_path, registry, environment, None, None)
+    return World(tmp_path, registry, environment, twine, None, None)
 
 
 @pytest.fixture
-def sabotaged(registry: Registry, environment: dict[str, str], built: Path) -> Callable[[Path, str], World]:
+def sabotaged(
+    registry: Registry, environment: dict[str, str], twine: Path, built: Path
+) -> Callable[[Path, str], World]:
     """Make a world in a folder whose release.py is a changed one; the registry starts empty."""
 
     def make(folder: Path, release_py: str) -> World:
         registry.empty()
-        return World(folder, registry, environment, built, release_py)
+        return World(folder, registry, environment, twine, built, release_py)
 
     return make

@@ -1,8 +1,8 @@
-"""Run one step of a release.py as the workflow does, with a fault at a boundary of its own STEPS.
+"""Run one step of a release program as the workflow does, with a fault at a boundary of its own STEPS.
 
-`drive.py RELEASE_PY STEP`; FAULT is `kill:before:NAME`, `kill:after:NAME`, `lost:push` or `failed:push`. BUILT names a
-folder that keeps what `build` made for a commit and a version, so that hundreds of trials build each of them once, and
-leaves out the smoke test, which other tests are about.
+`drive.py PROGRAM STEP`; FAULT is `kill:before:NAME`, `kill:after:NAME`, `lost:push` or `failed:push`. BUILT names a
+folder that keeps what was built of a commit and a version, so that hundreds of trials build each of them once, and
+leaves out the check of the wheel, which other tests are about. TWINE names an environment with twine in it.
 """
 
 import functools
@@ -18,8 +18,9 @@ from types import ModuleType
 
 
 def load(path: str) -> ModuleType:
-    """Give a release.py as a module."""
-    spec = importlib.util.spec_from_file_location("release", path)
+    """Give a release program as a module."""
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -29,9 +30,9 @@ def load(path: str) -> ModuleType:
 
 def main(path: str, name: str) -> None:
     """Run the step."""
-    fault, built = os.environ.pop("FAULT", ""), os.environ.pop("BUILT", "")
-    release = load(path)
-    release.PAUSES = (0.05, 0.05, 0.05)
+    fault, built, twine = (os.environ.pop(name, "") for name in ("FAULT", "BUILT", "TWINE"))
+    program = load(path)
+    program.PAUSES = (0.05, 0.05, 0.05)
 
     def killed(point: str) -> None:
         if fault == f"kill:{point}":
@@ -41,44 +42,49 @@ def main(path: str, name: str) -> None:
         @functools.wraps(step)
         def run() -> None:
             killed(f"before:{step.__name__}")
-            if built and step.__name__ == "check":
-                release.reserved()
-            elif built and step.__name__ == "build":
-                kept(step)
-            else:
+            if not (built and step.__name__ == "check"):
                 step()
             killed(f"after:{step.__name__}")
 
         return run
 
-    def kept(build: Callable[[], None]) -> None:
-        folder = Path(built) / f"{release.git('rev-parse', 'HEAD')}-{release.reserved()}"
-        if not folder.exists():
-            build()
-            fresh = Path(tempfile.mkdtemp(dir=built)) / "dist"
-            shutil.copytree(release.DIST, fresh)
-            try:
-                fresh.rename(folder)
-            except OSError:  # another job has just kept it
-                assert folder.exists()
-        shutil.copytree(folder, release.DIST, dirs_exist_ok=True)
+    def kept(make: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+        def copied(number: str, dynamic: bool) -> None:
+            folder = Path(built) / f"{program.git('rev-parse', 'HEAD')}-{number}"
+            if not folder.exists():
+                make(number, dynamic)
+                fresh = Path(tempfile.mkdtemp(dir=built)) / "dist"
+                shutil.copytree(program.DIST, fresh)
+                try:
+                    fresh.rename(folder)
+                except OSError:  # another job has just kept it
+                    assert folder.exists()
+            shutil.copytree(folder, program.DIST, dirs_exist_ok=True)
 
-    remote = release.remote
+        return copied
 
-    def lossy(*arguments: str) -> tuple[bool, str]:
-        if arguments[0] != "push":
-            return remote(*arguments)
-        if fault == "lost:push":
-            remote(*arguments)
-        print("    error: RPC failed; HTTP 502", flush=True)
-        return False, "error: RPC failed; HTTP 502"
+    if hasattr(program, "make") and built:
+        program.make = kept(program.make)
+    if hasattr(program, "remote"):
+        remote = program.remote
 
-    if fault in ("lost:push", "failed:push"):
-        release.remote = lossy
-    for steps in release.STEPS.values():
+        def lossy(*arguments: str) -> tuple[bool, str]:
+            if arguments[0] != "push":
+                return remote(*arguments)
+            if fault == "lost:push":
+                remote(*arguments)
+            print("    error: RPC failed; HTTP 502", flush=True)
+            return False, "error: RPC failed; HTTP 502"
+
+        if fault in ("lost:push", "failed:push"):
+            program.remote = lossy
+        if twine and not (program.STATE / "twine").exists():
+            program.STATE.mkdir(parents=True, exist_ok=True)
+            (program.STATE / "twine").symlink_to(twine)
+    for steps in program.STEPS.values():
         steps[:] = map(wrapped, steps)
     os.umask(0o022)
-    for step in release.STEPS[name]:
+    for step in program.STEPS[name]:
         step()
 
 

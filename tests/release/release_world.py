@@ -48,6 +48,8 @@ def test_it_is_the_installed_one():
 
 def shipped(name: str = "release") -> ModuleType:
     """Load one of the files that the template ships, as a module of its own."""
+    if str(SHIPPED) not in sys.path:
+        sys.path.append(str(SHIPPED))  # where they find each other
     spec = importlib.util.spec_from_file_location(f"shipped_{name}", SHIPPED / f"{name}.py")
     assert spec
     assert spec.loader
@@ -112,9 +114,22 @@ def package(path: Path, environment: dict[str, str], release_py: str | None = No
     repository.write("pyproject.toml", PYPROJECT)
     repository.write("handler_base/__init__.py", "")
     repository.write("tests/test_smoke.py", SMOKE)
-    repository.write(".gitea/release.py", release_py or (SHIPPED / "release.py").read_text())
+    for name in ("version.py", "dist.py", "release.py", "twine.txt", "build.txt"):
+        repository.write(f".gitea/{name}", (SHIPPED / name).read_text())
+    if release_py:
+        repository.write(".gitea/release.py", release_py)
     repository.write(".gitignore", ".venv/\n")
     return repository
+
+
+def planned(repository: Repository) -> tuple[str, str]:
+    """Give the version that HEAD is released as ("" if none) and why there is none, as the shipped program says."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import version; print(*version.planned(), sep='\\n')"
+    words = [sys.executable, "-c", code, str(SHIPPED)]
+    done = subprocess.run(words, cwd=repository.path, env=repository.environment, capture_output=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+    version, why = done.stdout.decode().removesuffix("\n").split("\n")
+    return version, why
 
 
 class Registry:
@@ -228,13 +243,16 @@ class Front:
 
 @dataclass
 class Job:
-    """A publish job: its commit, its fault, and how it went."""
+    """A test job and its publish job: their commit, their fault, and how they went."""
 
     commit: str
     fault: str = ""
     green: bool = False
     hit: bool = False
     log: str = ""
+    # What the test job handed over, if it was green, and where its files are.
+    handed: dict[str, str] | None = None
+    artifact: Path | None = None
     outputs: dict[str, str] = field(default_factory=dict)
 
 
@@ -242,10 +260,17 @@ class World:
     """One package, its origin, its registry and its jobs."""
 
     def __init__(
-        self, folder: Path, registry: Registry, environment: dict[str, str], built: Path | None, release_py: str | None
+        self,
+        folder: Path,
+        registry: Registry,
+        environment: dict[str, str],
+        twine: Path,
+        built: Path | None,
+        release_py: str | None,
     ) -> None:
-        """Make the package and its bare origin; `built` keeps builds and leaves out the smoke test (see drive.py)."""
+        """Make the package and its bare origin; `built` keeps builds and leaves out the check (see drive.py)."""
         self.folder, self.registry, self.environment, self.built = folder, registry, environment, built
+        self.twine = twine
         self.origin = Repository(folder / "acme/handler-base.git", environment)
         self.origin.git("config", "core.bare", "true")
         # Hooks of a local origin get the environment of the push, so the job that shall be refused says so itself.
@@ -272,62 +297,103 @@ class World:
         job.git("checkout", "-q", "-B", "main", commit)
         return path
 
-    def run(self, job: Job, path: Path | None = None, before: Callable[[str], object] = len, **variables: str) -> Job:
-        """Run the steps of a publish job, as far as they are green; `before` is called with each step's name."""
+    def run(
+        self,
+        job: Job,
+        path: Path | None = None,
+        before: Callable[[str], object] = len,
+        alone: Job | None = None,
+        **variables: str,
+    ) -> Job:
+        """Run the steps of test and publish, as far as they are green; `before` is called with each step's name.
+
+        With `alone`, an earlier job, publish alone is run again, with what test handed over then.
+        """
         path = path or self.checkout(job.commit)
         kind = job.fault.partition(":")[0]
         front = Front(self.registry, job.fault if kind in ("down", "dropped", "unanswered", "killed") else "")
-        temp = self.folder / f"{path.name}-temp"
-        temp.mkdir()
-        (temp / "output").touch()
         env = {
             **self.environment,
-            "RUNNER_TEMP": str(temp),
-            "GITHUB_OUTPUT": str(temp / "output"),
             "GITHUB_SERVER_URL": self.folder.as_uri(),
             "GITHUB_REPOSITORY": "acme/handler-base",
             "REGISTRY_URL": front.url,
+            "TWINE": str(self.twine),
             **({"BUILT": str(self.built)} if self.built else {}),
             **({"FAULT": job.fault} if kind in ("kill", "lost", "failed") else {}),
             **({"REFUSED": "1"} if kind == "refused" else {}),
             **variables,
         }
         registry = {"REGISTRY_USER": USER, "REGISTRY_TOKEN": "wrong" if kind == "password" else TOKEN}
-        # The steps in their order, from the very file that runs; what each gets is the workflow's business.
-        source = (path / ".gitea/release.py").read_text()
-        steps = re.findall(r'^    "(\w+)": \[', source, re.MULTILINE)
         given = {
             "preflight": registry | {"GITHUB_TOKEN": JOB_TOKEN},
             "upload": registry,
             "tag": {"GITHUB_TOKEN": JOB_TOKEN},
         }
+        temp = self.folder / f"{path.name}-{next(self.numbers)}"
         try:
-            for step in steps:
-                before(step)
-                words = [sys.executable, str(DRIVE), ".gitea/release.py", step]
-                with subprocess.Popen(
-                    words,
-                    cwd=path,
-                    env={**env, **given.get(step, {})},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    start_new_session=True,
-                ) as process:
-                    front.kill = lambda group=process.pid: killed(group)
-                    job.log += f"## {step}\n{process.communicate()[0]}"
-                job.hit |= process.returncode == -9
-                if process.returncode:
-                    break
+            if alone:
+                job.handed, job.artifact = alone.handed, alone.artifact
             else:
-                job.green = True
+                outputs = self._phase(job, front, path, "dist", temp, env, {}, before)
+                if outputs is None:
+                    return job
+                job.handed = {name: outputs.get(name, "") for name in ("version", "files")}
+                if outputs:
+                    job.artifact = temp.with_name(f"{temp.name}-artifact")
+                    shutil.copytree(outputs["dist"], job.artifact)
+            shutil.rmtree(temp, ignore_errors=True)
+            if job.artifact:
+                shutil.copytree(job.artifact, temp / "release/dist")
+            assert job.handed is not None
+            env |= {"VERSION": job.handed["version"], "FILES": job.handed["files"]}
+            outputs = self._phase(job, front, path, "release", temp, env, given, before)
+            job.green = outputs is not None
         finally:
             front.close()
-        job.hit |= front.hit
-        job.outputs = dict(line.split("=", 1) for line in (temp / "output").read_text().splitlines())
-        shutil.rmtree(temp)
+            job.hit |= front.hit
+            shutil.rmtree(temp, ignore_errors=True)
         return job
+
+    def _phase(
+        self,
+        job: Job,
+        front: Front,
+        path: Path,
+        program: str,
+        temp: Path,
+        env: dict[str, str],
+        given: dict[str, dict[str, str]],
+        before: Callable[[str], object],
+    ) -> dict[str, str] | None:
+        """Run the steps of one job, as the program that runs names them; give its outputs, or None if it is red."""
+        temp.mkdir(exist_ok=True)
+        (temp / "output").touch()
+        env = {**env, "RUNNER_TEMP": str(temp), "GITHUB_OUTPUT": str(temp / "output")}
+        source = (path / f".gitea/{program}.py").read_text()
+        (table,) = re.findall(r"(?ms)^STEPS = (\{.*?\})$", source)
+        green = True
+        for step in re.findall(r'"(\w+)": \[', table):
+            before(step)
+            with subprocess.Popen(
+                [sys.executable, str(DRIVE), f".gitea/{program}.py", step],
+                cwd=path,
+                env={**env, **given.get(step, {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process:
+                front.kill = lambda group=process.pid: killed(group)
+                job.log += f"## {step}\n{process.communicate()[0]}"
+            job.hit |= process.returncode == -9
+            if process.returncode:
+                green = False
+                break
+        outputs = dict(line.split("=", 1) for line in (temp / "output").read_text().splitlines())
+        if program == "release":
+            job.outputs = outputs
+        return outputs if green else None
 
     def tags(self) -> dict[str, str]:
         """Give the version tags of origin and their commits."""

@@ -38,18 +38,15 @@ def build(repository: Repository, *, expect: int = 0, until: str = "check") -> t
     temp = repository.path.parent / "temp"
     shutil.rmtree(temp, ignore_errors=True)
     temp.mkdir()
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import drive; release = drive.load('.gitea/release.py')\n"
-        "import os; os.umask(0o022)\n"
-        "for step in release.STEPS['build']:\n"
-        "    step()\n"
-        "    if step.__name__ == sys.argv[2]: break\n"
-    )
-    words = [sys.executable, "-c", code, str(DRIVE.parent), until]
-    env = {**repository.environment, "RUNNER_TEMP": str(temp)}
-    done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
-    log = done.stdout + done.stderr
-    assert done.returncode == expect, log
+    env = {**repository.environment, "RUNNER_TEMP": str(temp), "GITHUB_OUTPUT": str(temp / "output")}
+    log, code = "", 0
+    for step in ("build", "check")[: 1 if until == "build" else 2]:
+        words = [sys.executable, str(DRIVE), ".gitea/dist.py", step]
+        done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
+        log, code = log + done.stdout + done.stderr, done.returncode
+        if code:
+            break
+    assert code == expect, log
     files = {
         path.name: path.read_bytes() for path in (temp / "release/dist").glob("*") if path.suffix in (".whl", ".gz")
     }
@@ -57,8 +54,8 @@ def build(repository: Repository, *, expect: int = 0, until: str = "check") -> t
 
 
 def synced(repository: Repository) -> None:
-    """Make the environment that the setup action makes."""
-    words = ["uv", "sync", "-q", "--frozen", "--extra", "dev", "--no-install-project"]
+    """Make the environment that the sync action makes."""
+    words = ["uv", "sync", "-q", "--frozen", "--extra", "dev"]
     subprocess.run(words, cwd=repository.path, env=repository.environment, check=True)
 
 
@@ -186,12 +183,12 @@ def test_broken_package(history: Repository, name: str, text: str, words: str) -
     locked(history)
     history.write(name, text)
     history.commit("feat: a")
-    synced(history)
+    if words != "does not build":
+        synced(history)
     _, log = build(history, expect=1)
     last = log.splitlines()[-1]
     assert last.startswith("release: ")
     assert words in last
-    assert "no version was taken" in last
 
 
 def test_missing_smoke_test(history: Repository) -> None:

@@ -1,6 +1,8 @@
 """What a refused upload says, against the answers that a real Gitea was seen to give."""
 
+import hashlib
 import http.server
+import shutil
 import subprocess
 import sys
 import threading
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from release_world import DRIVE, TOKEN, USER, Registry, Repository
+from release_world import DRIVE, TOKEN, USER, Registry, Repository, planned
 
 NO_FILE = (400, "http: no such file\n")
 NO_ACCESS = (401, '{"errors":[{"code":"UNAUTHORIZED","message":""}]}reqPackageAccess')
@@ -66,13 +68,32 @@ def gitea() -> Iterator[Recorded]:
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def with_twine(history: Repository, twine: Path) -> None:
+    """Install twine once for all of them."""
+    history.environment = {**history.environment, "TWINE": str(twine)}
+
+
+def handed_over(repository: Repository, folder: Path) -> dict[str, str]:
+    """Make what came from a test job of HEAD, in a folder, and give the variables that name it."""
+    version = planned(repository)[0] or "0.1.0"
+    folder.mkdir(parents=True)
+    files = {f"handler_base-{version}-py3-none-any.whl": b"wheel", f"handler_base-{version}.tar.gz": b"sdist"}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    return {"VERSION": version, "FILES": " ".join(f"{name}={digest}" for name, digest in digests.items())}
+
+
 def preflight(repository: Repository, url: str, **changes: str) -> tuple[int, str, str]:
     """Run the step; give its exit code, its log and what it hands on."""
-    output = repository.path.parent / "output"
+    output, temp = repository.path.parent / "output", repository.path.parent / "temp"
     output.write_text("")
+    shutil.rmtree(temp, ignore_errors=True)
+    handed = {} if "VERSION" in changes else handed_over(repository, temp / "release/dist")
     given = {"REGISTRY_URL": url, "REGISTRY_USER": USER, "REGISTRY_TOKEN": TOKEN, "GITHUB_OUTPUT": str(output)}
     here = {"GITHUB_SERVER_URL": repository.path.parent.as_uri(), "GITHUB_REPOSITORY": repository.path.name}
-    env = {**repository.environment, **here, "RUNNER_TEMP": str(repository.path.parent / "temp"), **given, **changes}
+    env = {**repository.environment, **here, "RUNNER_TEMP": str(temp), **given, **handed, **changes}
     words = [sys.executable, str(DRIVE), ".gitea/release.py", "preflight"]
     done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr, output.read_text()
@@ -82,16 +103,17 @@ def refused(repository: Repository, url: str, **changes: str) -> str:
     """Run the step, which must fail with one sentence, and give that sentence."""
     code, log, _ = preflight(repository, url, **changes)
     assert code == 1, log
-    assert log.count("\n") == 1, log
-    assert log.startswith("release: ")
+    *before, sentence = log.splitlines()
+    assert not before or (len(before) == 1 and before[0].startswith("release: version ")), log
+    assert sentence.startswith("release: ")
     assert TOKEN not in log
-    return log.strip()
+    return sentence
 
 
 def test_good_credentials(history: Repository, gitea: Recorded) -> None:
     """An upload without a file is answered 400; nothing else is said or asked."""
     history.commit("feat: a")
-    assert preflight(history, gitea.url) == (0, "", "")
+    assert preflight(history, gitea.url) == (0, "release: version 0.1.0\n", "")
     assert [(method, path) for method, path, _ in gitea.asked] == [("POST", "/api/packages/acme/pypi")]
     assert b'name="content"' not in gitea.asked[0][2]
 
@@ -100,7 +122,7 @@ def test_good_credentials_of_a_real_registry(history: Repository, registry: Regi
     """Pypiserver takes the same question; its wrong password is a 403."""
     history.commit("feat: a")
     url = f"http://127.0.0.1:{registry.port}"
-    assert preflight(history, url) == (0, "", "")
+    assert preflight(history, url) == (0, "release: version 0.1.0\n", "")
     assert "REGISTRY_TOKEN" in refused(history, url, REGISTRY_TOKEN="wrong")
 
 
@@ -189,7 +211,7 @@ def test_version_from_a_file(history: Repository, gitea: Recorded, build_system:
         f'[build-system]\n{build_system}\n[project]\nname = "a"\ndynamic = ["version"]\n{project}\n{tool}\n',
     )
     history.commit("feat: a")
-    sentence = refused(history, gitea.url)
+    sentence = refused(history, gitea.url, VERSION="0.1.0")
     assert 'write version = "0.0.0" under [project]' in sentence
     assert gitea.asked == []
 
@@ -199,7 +221,7 @@ def test_no_name(history: Repository, gitea: Recorded, text: str) -> None:
     """A name that is none."""
     history.write("pyproject.toml", text)
     history.commit("feat: a")
-    assert "project.name" in refused(history, gitea.url)
+    assert "project.name" in refused(history, gitea.url, VERSION="0.1.0")
 
 
 def test_job_tree_does_not_count(history: Repository, gitea: Recorded) -> None:
@@ -254,7 +276,7 @@ def test_version_from_before_this_workflow_is_not_unfinished(history: Repository
     (history.path / ".gitea").mkdir(exist_ok=True)
     (history.path / "kept.py").rename(history.path / ".gitea/release.py")
     history.commit("fix: b")
-    assert preflight(history, gitea.url) == (0, "", "")
+    assert preflight(history, gitea.url) == (0, "release: version 1.0.1\n", "")
 
 
 def test_every_unfinished_release_is_named(history: Repository, gitea: Recorded) -> None:
@@ -273,4 +295,70 @@ def test_own_tag_is_finished_not_named(history: Repository, gitea: Recorded) -> 
     """This very run uploads its files."""
     history.commit("feat: a")
     history.git("tag", "v1.0.0")
-    assert preflight(history, gitea.url) == (0, "", "")
+    assert preflight(history, gitea.url) == (0, "release: version 1.0.0\n", "")
+
+
+def test_nothing_to_release_is_checked_all_the_same(history: Repository, gitea: Recorded) -> None:
+    """A token that has run out is seen before the next release."""
+    history.commit("docs: a")
+    code, log, _ = preflight(history, gitea.url, VERSION="", FILES="")
+    assert (code, log) == (0, "release: nothing to release: no major:, feat: or fix: in HEAD.\n")
+    gitea.answer = UNKNOWN_TOKEN
+    assert preflight(history, gitea.url, VERSION="", FILES="")[0] == 1
+
+
+def test_stale_version_of_another_run_does_not_count(history: Repository, gitea: Recorded, tmp_path: Path) -> None:
+    """In a folder that two runs share."""
+    history.commit("docs: a")
+    stale = tmp_path / "elsewhere/release/version"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("9.9.9")
+    assert preflight(history, gitea.url, VERSION="", FILES="", RUNNER_TEMP=str(tmp_path / "elsewhere"))[0] == 0
+    assert not stale.exists()
+
+
+ALL = "run all jobs of this run again"
+GOOD = "handler_base-0.1.0-py3-none-any.whl={0} handler_base-0.1.0.tar.gz={0}".format("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"VERSION": ""}, "was built as version (none), and is now 0.1.0"),
+        ({"VERSION": "0.2.0"}, "was built as version 0.2.0, and is now 0.1.0"),
+        ({"VERSION": "0.1.0", "FILES": ""}, "no wheel and sdist of 0.1.0"),
+        ({"VERSION": "0.1.0", "FILES": GOOD.replace("0.1.0.tar", "0.2.0.tar")}, "no wheel and sdist of 0.1.0"),
+        ({"VERSION": "0.1.0", "FILES": GOOD}, "Gitea keeps them 30 days"),
+    ],
+)
+def test_what_was_built_is_not_what_would_be_released(
+    history: Repository, gitea: Recorded, changes: dict[str, str], words: str
+) -> None:
+    """Each is healed by a run of all jobs; the registry is not asked."""
+    history.commit("feat: a")
+    sentence = refused(history, gitea.url, **changes)
+    assert words in sentence
+    assert ALL in sentence
+    assert gitea.asked == []
+
+
+@pytest.mark.parametrize("how", ["changed", "added", "gone"])
+def test_files_that_are_not_those_that_were_built(
+    history: Repository, gitea: Recorded, tmp_path: Path, how: str
+) -> None:
+    """Whoever changes them on the way is found out."""
+    history.commit("feat: a")
+    temp = tmp_path / "elsewhere"
+    handed = handed_over(history, temp / "release/dist")
+    wheel = temp / "release/dist/handler_base-0.1.0-py3-none-any.whl"
+    match how:
+        case "changed":
+            wheel.write_bytes(b"another")
+        case "added":
+            wheel.with_name("other-0.1.0.tar.gz").write_bytes(b"")
+        case "gone":
+            wheel.unlink()
+    sentence = refused(history, gitea.url, RUNNER_TEMP=str(temp), **handed)
+    assert "not those that the test job built" in sentence
+    assert ALL in sentence
+    assert gitea.asked == []
