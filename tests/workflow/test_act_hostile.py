@@ -20,6 +20,9 @@ COMMANDS = (
     "feat: in a body is no feature",
     "\x1b[2J\x1b]0;planted\x07",
 )
+# What the setup action sets, and what the release hands on.
+SET = ("RUNNER_TEMP", "UV_LINK_MODE", "UV_CACHE_DIR", "HOME", "XDG_CONFIG_HOME", "UV_NO_CONFIG")
+OUTPUTS = ("name", "version", "unfinished", "files", "dist")
 
 
 def assert_unharmed(package: Package, run: Run) -> None:
@@ -31,9 +34,9 @@ def assert_unharmed(package: Package, run: Run) -> None:
         assert "planted" not in value
         known = ("add-path", "set-env", "set-output", "group", "endgroup", "warning", "notice")
         assert command in known, (command, name, value)
-        assert command != "add-path" or re.search(r"/tmp/job\.\w+/uv$", value)
-        assert command != "set-env" or name in ("RUNNER_TEMP", "UV_LINK_MODE"), (command, name, value)
-        assert command != "set-output" or name in ("name", "version", "unfinished"), (command, name, value)
+        assert command != "add-path" or re.search(r"/tmp/job\.\w+/bin$", value)
+        assert command != "set-env" or name in SET, (command, name, value)
+        assert command != "set-output" or name in OUTPUTS, (command, name, value)
 
 
 def test_commit_text(package: Package) -> None:
