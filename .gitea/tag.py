@@ -9,13 +9,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / ".gitea"))
 
 import release
+import shared
 import version
 
 release.fetch()
 number, why = version.planned()
 if not number:
-    version.done(f"nothing to release: {why}")
+    shared.done(f"nothing to release: {why}")
 release.NUMBER.parent.mkdir(parents=True, exist_ok=True)
 release.NUMBER.write_text(number)
 release.lock()
-version.output(version=number, name=version.project()[0])
+shared.output(version=number, name=version.project()[0])

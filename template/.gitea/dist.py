@@ -17,7 +17,8 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from version import DIST, STATE, git, need, output, planned, project, run, twine, whole
+from shared import git, need, output, run, say
+from version import DIST, STATE, planned, project, twine, whole
 
 TREE, SMOKE = STATE / "tree", STATE / "smoke"
 FIX = "fix what it says above, and push."
@@ -31,7 +32,7 @@ def pinned() -> tuple[str | Path, ...]:
     requires = tomllib.loads(git("show", "HEAD:pyproject.toml")).get("build-system", {}).get("requires", [])
     if requires and set(requires) <= set(re.findall(r"(?m)^(\S+) \\$", pins.read_text())):
         return "--build-constraints", pins, "--require-hashes"
-    print("release: build.txt has another backend than this package, so no hash of it is checked", flush=True)
+    say("build.txt has another backend than this package, so no hash of it is checked")
     return ()
 
 
@@ -59,14 +60,14 @@ def build() -> None:
     shutil.rmtree(STATE, ignore_errors=True)
     DIST.mkdir(parents=True)
     (name, _, dynamic), (version, why) = project(), planned()
-    print(f"release: {f'version {version}' if version else f'nothing to release: {why}'}", flush=True)
+    say(f"version {version}" if version else f"nothing to release: {why}")
     number = version or "0.0.0"  # built all the same, to be tested
     make(number, dynamic)
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(DIST.iterdir())}
     right = len(files) == 2 and whole(list(files), number) and all(re.fullmatch(r"[\w.+-]+", file) for file in files)
     need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
     for file, digest in files.items():
-        print(f"release: built {file}, sha256 {digest}")
+        say(f"built {file}, sha256 {digest}")
     if version:
         output(version=version, dist=str(DIST), files=" ".join(f"{file}={digest}" for file, digest in files.items()))
 

@@ -14,74 +14,26 @@ import os
 import re
 import sys
 import time
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from version import (
-    DIST,
-    GIT,
-    STATE,
-    done,
-    git,
-    install_twine,
-    need,
-    number,
-    output,
-    planned,
-    project,
-    reachable,
-    run,
-    tags,
-    twine,
-    whole,
-)
+from shared import ORIGIN, PAUSES, REPOSITORY, SECRET, digests, done, git, http, need, output, remote, say
+from version import DIST, STATE, install_twine, number, planned, project, reachable, tags, twine, whole
 
 UPLOAD = ("upload", "--non-interactive", "--disable-progress-bar", "--config-file", os.devnull, "--repository-url")
-PAUSES = (1, 3, 9)  # seconds before the registry is asked again
 AGAIN = "run all jobs of this run again."
 
 NUMBER = STATE / "version"
 REGISTRY = os.environ.get("REGISTRY_URL", "")
 # What the test job handed over: a version, and each file with its sha256.
 VERSION = os.environ.get("VERSION", "")
-FILES = dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", os.environ.get("FILES", "")))
-# The runner's own word for where this repository is: .git/config may name any other server.
-ORIGIN = f"{os.environ.get('GITHUB_SERVER_URL', '').rstrip('/')}/{os.environ.get('GITHUB_REPOSITORY', '')}"
-# Removed from the environment at once, so that no program that is started from here inherits them.
-SECRET = {name: os.environ.pop(name, "") for name in ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")}
+FILES = digests(os.environ.get("FILES", ""))
 
 
-def remote(*arguments: str) -> tuple[bool, str]:
-    """Runs git against ORIGIN with the job's token, which only the environment of that one process holds."""
-    env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    if SECRET["GITHUB_TOKEN"] and ORIGIN.startswith("http"):
-        login = base64.b64encode(f"x-access-token:{SECRET['GITHUB_TOKEN']}".encode()).decode()
-        env[f"GIT_CONFIG_KEY_{count}"] = f"http.{ORIGIN}.extraheader"
-        env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
-        env["GIT_CONFIG_COUNT"] = str(count + 1)
-    return run(*GIT, *arguments, env=env)
-
-
-def http(url: str, form: str | None = None) -> tuple[int, str]:
-    """Gets a page or posts a form, again if that fails. Follows no redirect. Returns the status (0: none) and text."""
-    address = urlsplit(url)
+def registry(method: str, url: str, form: str | None = None) -> tuple[int, str]:
+    """Asks the registry, as the account that uploads. Returns the status (0: no answer) and the text."""
     login = base64.b64encode(f"{SECRET['REGISTRY_USER']}:{SECRET['REGISTRY_TOKEN']}".encode()).decode()
     kind = {"Content-Type": "multipart/form-data; boundary=release"} if form else {}  # Gitea: 500 where no part comes
-    headers = {"Authorization": f"Basic {login}", **kind}
-    for pause in (*PAUSES, 0):
-        try:
-            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
-            server.request("GET" if form is None else "POST", address.path or "/", form, headers)
-            answer = server.getresponse()
-            status, text = answer.status, answer.read().decode("utf-8", "replace")
-        except (OSError, HTTPException) as error:
-            status, text = 0, str(error)
-        if 0 < status < 500:
-            break
-        time.sleep(pause)
-    return status, text
+    return http(method, url, {"Authorization": f"Basic {login}", **kind}, form)
 
 
 def reserved() -> str:
@@ -92,7 +44,7 @@ def reserved() -> str:
 def listed() -> dict[str, str]:
     """Returns the files that the index lists, with their sha256. A link's host, the one for people, does not count."""
     page = f"{REGISTRY}/simple/{project()[0]}/"
-    status, text = http(page)
+    status, text = registry("GET", page)
     need(status in (200, 404), f"no index at {page} ({status or text}): see that Gitea is up, then run this job again.")
     return dict(re.findall(r'[/"]([^/"#]+)#sha256=([0-9a-f]{64})"', text))
 
@@ -109,7 +61,7 @@ def missing() -> list[Path]:
 def fetch() -> None:
     """Brings tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
     words = ("fetch", "--quiet", "--tags", "--force", ORIGIN, "+refs/heads/main:refs/remotes/origin/main")
-    need(remote(*words)[0], "origin does not answer: run this job again.")
+    need(remote(SECRET["GITHUB_TOKEN"], *words)[0], "origin does not answer: run this job again.")
 
 
 def compare() -> None:
@@ -117,7 +69,7 @@ def compare() -> None:
     NUMBER.unlink(missing_ok=True)
     version, why = planned()
     if not version:
-        print(f"release: nothing to release: {why}")
+        say(f"nothing to release: {why}")
         return
     need(version == VERSION, f"this commit was built as version {VERSION or '(none)'}, and is now {version}: {AGAIN}")
     need(whole(list(FILES), version), f"the test job named no wheel and sdist of {version}: {AGAIN}")
@@ -127,7 +79,7 @@ def compare() -> None:
     install_twine()  # all that can fail, before the tag
     STATE.mkdir(parents=True, exist_ok=True)
     NUMBER.write_text(version)
-    print(f"release: version {version}", flush=True)
+    say(f"version {version}")
 
 
 def preflight() -> None:
@@ -139,7 +91,7 @@ def preflight() -> None:
     compare()
     owner = REGISTRY.rpartition("/api/packages/")[2].removesuffix("/pypi")
     form = '--release\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--release--\r\n'
-    status, text = http(REGISTRY, form)
+    status, text = registry("POST", REGISTRY, form)
     need(status, f"no answer from {REGISTRY} ({text}): see that Gitea is up at this address, then run this job again.")
     advice = f"give the token the scope write:package and its account a team of {owner} with Packages: write."
     need("reqPackageAccess" not in text, f"Gitea knows REGISTRY_TOKEN, but it may not publish for {owner}: {advice}")
@@ -163,13 +115,13 @@ def unfinished() -> None:
         older = {version: commit for version, commit in older.items() if version < last}
     if cut_off:
         output(unfinished=" ".join(cut_off))
-        print(f"release: no files for v{', v'.join(cut_off)}: unless deleted, run the jobs of the tag's commit again.")
+        say(f"no files for v{', v'.join(cut_off)}: unless deleted, run the jobs of the tag's commit again.")
 
 
 def lock() -> None:
     """Reserves the version by pushing its tag."""
     tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
-    _, text = remote("push", ORIGIN, f"{head}:refs/tags/{tag}")
+    _, text = remote(SECRET["GITHUB_TOKEN"], "push", ORIGIN, f"{head}:refs/tags/{tag}")
     fetch()
     taken = git("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
     if taken == head:  # what origin has counts, not its answer, which may have been lost
@@ -195,16 +147,16 @@ def verify() -> None:
     version, name, absent = reserved(), project()[0], missing()
     need(not absent, f"the registry did not take {absent and absent[0].name}: see above why, and run this job again.")
     output(version=version, name=name)
-    print(f"release: {name} {version} is in the registry")
+    say(f"{name} {version} is in the registry")
 
 
 def link() -> None:
     """Shows the package on its repository's page. Gitea can from 1.24 on, and a refusal is no failure."""
     server, _, owner = REGISTRY.removesuffix("/pypi").partition("/api/packages/")
-    repository = Path(os.environ.get("GITHUB_REPOSITORY", "")).name
+    repository = Path(REPOSITORY).name
     page = f"{server}/api/v1/packages/{owner}/pypi/{project()[0]}/-/link/{repository}"
-    if owner and (status := http(page, "")[0]) not in (201, 400):  # 400: it is linked already
-        print(f"release: Gitea did not link the package to its repository ({status}); you can, on the package's page.")
+    if owner and (status := registry("POST", page, "")[0]) not in (201, 400):  # 400: it is linked already
+        say(f"Gitea did not link the package to its repository ({status}); you can, on the package's page.")
 
 
 # What the steps of the publish job do, in their order.

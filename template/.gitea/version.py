@@ -1,16 +1,14 @@
-"""Reads this package's next version from its commits. dist.py and release.py import it.
+"""Reads this package's next version from its commits, and has what dist.py and release.py share beside it.
 
 Only the standard library. The template owns this file.
 """
 
-import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from subprocess import PIPE, STDOUT
-from typing import NoReturn
+
+from shared import TEMP, git, need, run
 
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
 STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
@@ -18,54 +16,10 @@ SUBJECT = re.compile(r"([a-z]+)(?:\([^()]*\))?(!?):", re.IGNORECASE)
 FOOTER = re.compile(r"^BREAKING[ -]CHANGE:", re.MULTILINE)
 NOTHING, PATCH, MINOR, MAJOR = range(4)
 LEVELS = {"fix": PATCH, "feat": MINOR, "major": MAJOR}
-# Without hooks and settings that others may have left in the runner's or the repository's configuration.
-GIT = (
-    "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -c log.showSignature=false".split()
-)
-STATE = Path(os.environ.get("RUNNER_TEMP", "/tmp")) / "release"
+STATE = TEMP / "release"
 DIST = STATE / "dist"
-os.environ.pop("VIRTUAL_ENV", None)  # uv's for the script; the package has its own
 
 Version = tuple[int, ...]
-
-
-def need(condition: object, sentence: str) -> None:
-    """Fails the job unless the condition holds. The sentence, its last line, says what to do."""
-    if not condition:
-        sys.stdout.flush()
-        sys.exit(f"release: {sentence}")
-
-
-def done(sentence: str) -> NoReturn:
-    """Ends this step successfully: nothing is left to do."""
-    print(f"release: {sentence}")
-    sys.exit(0)
-
-
-def output(**values: str) -> None:
-    """Hands values to the workflow. Callers give only names, versions and digests that were checked."""
-    with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
-        file.writelines(f"{name}={value}\n" for name, value in values.items())
-
-
-def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
-    """Runs a program. Returns whether it succeeded, and its output.
-
-    The output is shown indented, so that no line of it is a command to the runner.
-    """
-    text, full = "", {**os.environ, **(env or {})}
-    with subprocess.Popen(command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, errors="replace") as process:
-        for line in process.stdout or ():
-            print("   ", line.rstrip(), flush=True)
-            text += line
-    return process.returncode == 0, text
-
-
-def git(*arguments: str, check: bool = True) -> str:
-    """Returns what git prints. If git fails, fails the job, or without `check` returns an empty text."""
-    result = subprocess.run((*GIT, *arguments), capture_output=True)
-    need(not (check and result.returncode), f"git {arguments[0]} failed, {result.stderr!r}: run this job again.")
-    return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
 
 
 def install_twine() -> Path:

@@ -12,7 +12,7 @@ from record import RECORDED
 from versions import ROOT, Package
 
 RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
-SCRIPTS = ("rollout/pull_request.py", "rollout/rollout.py")
+SCRIPTS = ("rollout/prepare.py", "rollout/rollout.py")
 
 
 def script(name: str) -> dict:
@@ -44,18 +44,27 @@ def test_both_workflows_are_of_one_kind(workflows: dict[str, dict]) -> None:
     ci, update = workflows["ci"], workflows["template-update"]
     assert update["env"]["UV_VERSION"] == ci["env"]["UV_VERSION"]
     assert update["env"]["GITEA_URL"] == ci["env"]["GITEA_URL"]
-    (job,) = update["jobs"].values()
-    assert job["steps"][0] == ci["jobs"]["lint"]["steps"][0]
-    assert job["steps"][1] == ci["jobs"]["lint"]["steps"][1]
-    assert job["runs-on"] == ci["jobs"]["lint"]["runs-on"]
+    for job, other in (("update", "lint"), ("open", "notify")):
+        assert update["jobs"][job]["steps"][0] == ci["jobs"][other]["steps"][0]
+        assert update["jobs"][job]["steps"][1]["uses"] == ci["jobs"][other]["steps"][1]["uses"]
+        assert update["jobs"][job]["steps"][1].get("with") == ci["jobs"][other]["steps"][1].get("with")
+        assert update["jobs"][job]["runs-on"] == ci["jobs"][other]["runs-on"]
 
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    """The program that the update workflow runs."""
+    """The program of the template that the update workflow runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "rollout")
-        return importlib.import_module("pull_request")
+        return importlib.import_module("prepare")
+
+
+@pytest.fixture(scope="module")
+def own() -> ModuleType:
+    """The program of the package that looks and opens."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "template/.gitea")
+        return importlib.import_module("template_update")
 
 
 def test_what_is_run_is_what_ci_runs(workflows: dict[str, dict], program: ModuleType) -> None:
@@ -66,32 +75,50 @@ def test_what_is_run_is_what_ci_runs(workflows: dict[str, dict], program: Module
 
 
 @pytest.mark.parametrize("version", RECORDS)
-def test_the_workflow_of_an_older_version_runs_the_newest_program(program: ModuleType, version: str) -> None:
-    """It is the old workflow that calls, with the words and the environment of its day."""
+def test_the_workflow_of_an_older_version_runs_the_newest_program(version: str) -> None:
+    """It is the old workflow that calls, in the environment of its day."""
     text = json.loads((RECORDED / f"{version}.json").read_text())["render/.gitea/workflows/template-update.yaml"]
-    words = re.findall(r'rollout/pull_request\.py" (\w+)', text)
-    assert words == ["look", "update", "open"]
-    assert set(words) <= set(program.STEPS)
-    assert {"TEMPLATE_TOKEN", "GITHUB_TOKEN", "INDEX_USER", "INDEX_TOKEN"} <= set(program.SECRET)
-    assert all(name in text for name in ("ANSWERS:", "TEMPLATE_TOKEN:", "GITHUB_TOKEN:", "INDEX_TOKEN:"))
+    assert re.findall(r"rollout/\S+", text) == ['rollout/prepare.py"']
+    needed = set(re.findall(r"[A-Z_]+", (ROOT / "rollout/prepare.py").read_text().partition("Environment: ")[2][:90]))
+    given = set(re.findall(r"(?m)^ +([A-Z_]+):", text)) | {"RUNNER_TEMP", "GITHUB_OUTPUT"}
+    assert {"VERSION", "ANSWERS", "INDEX_USER"} <= needed <= given
 
 
-def test_the_tokens_are_in_the_steps_that_talk_to_gitea(workflows: dict[str, dict]) -> None:
-    """The update itself and the tests run in a step that has none."""
-    (job,) = workflows["template-update"]["jobs"].values()
-    have = {step.get("name"): "TEMPLATE_TOKEN" in step.get("env", {}) for step in job["steps"] if "name" in step}
-    assert have == {"Look": True, "Update": False, "Pull request": True}
-    assert "GITHUB_TOKEN" not in str(next(step for step in job["steps"] if step.get("name") == "Update"))
+def test_a_token_is_in_no_step_that_runs_others_code(workflows: dict[str, dict]) -> None:
+    """The first job may read and looks before the template runs; the second may write and runs nothing of the first."""
+    update, opening = workflows["template-update"]["jobs"].values()
+    tokens = {
+        step["name"]: set(re.findall(r"secrets\.(\w+)|github\.(token)", str(step)))
+        for job in (update, opening)
+        for step in job["steps"]
+        if "name" in step
+    }
+    assert {name: {a or b for a, b in found} for name, found in tokens.items()} == {
+        "Look": {"token", "TEMPLATE_READ_TOKEN"},
+        "Update": {"INDEX_USER", "INDEX_TOKEN"},
+        "Hand the update to the next job": set(),
+        "Take the update": set(),
+        "Pull request": {"token", "TEMPLATE_TOKEN"},
+    }
     assert "TOKEN" not in str(workflows["template-update"]["env"])
     assert workflows["template-update"]["permissions"] == {}
-    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert set(update["permissions"].values()) == {"read"}
+    assert opening["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert {step["run"] for step in opening["steps"] if "run" in step} == {"uv run .gitea/template_update.py open"}
 
 
 @pytest.mark.parametrize("text", ["plain", "```\nx\n```", "``````", "`a` ```` b"])
-def test_a_fence_holds_what_it_holds(program: ModuleType, text: str) -> None:
+def test_a_fence_holds_what_it_holds(own: ModuleType, text: str) -> None:
     """No text ends its own code block."""
-    first, *middle, last = program.fenced(text).rstrip("\n").split("\n")
+    first, *middle, last = own.fenced(text).rstrip("\n").split("\n")
     assert "\n".join(middle) == text
     assert first == f"{last}text"
     assert set(last) == {"`"}
     assert not re.search(rf"`{{{len(last)},}}", text)
+
+
+def test_a_text_is_bounded(own: ModuleType) -> None:
+    """Whatever the first job hands over, Gitea gets a text that a person can read."""
+    shown = own.fenced("\n".join(["x" * 10_000] * 10_000))
+    assert len(shown) < own.LINES * (own.LINE + 1) + 100
+    assert "and 9800 lines more" in shown

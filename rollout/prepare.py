@@ -1,0 +1,155 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["copier==9.19.1", "packaging==26.3", "pyyaml==6.0.3"]
+# ///
+"""Updates a package to the template's newest version, and checks it. template-update.yaml runs this in a package.
+
+It runs from a clone of the template at that version, in a job that may only read, and hands two files to the job that
+opens the pull request: a git bundle with one commit, and plan.json with what there is to say. Environment: VERSION,
+ANSWERS, RUNNER_TEMP, GITHUB_OUTPUT; INDEX_USER and INDEX_TOKEN if the owner of the index is private.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+from escape import one_line
+from template_versions import parse_version
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+TEMP = Path(os.environ.get("RUNNER_TEMP", "/tmp"))
+TREE, HANDED = TEMP / "tree", TEMP / "handed"
+ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
+# Removed from the environment at once: the tests do not get them.
+INDEX = {name: os.environ.pop(name, "") for name in ("INDEX_USER", "INDEX_TOKEN")}
+os.environ.pop("VIRTUAL_ENV", None)  # uv's, for this script; the package has its own
+NAME, EMAIL = "template update", "template-update@noreply.invalid"
+SYNC = ("uv", "sync", "--frozen", "--extra", "dev")
+CHECKS = ("ruff check", "ruff format --check", "pytest -v")  # as in ci.yaml
+TAIL = 40  # lines of what failed
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence on one line, whatever is in it."""
+    print(one_line(f"update: {sentence}"), flush=True)
+
+
+def fail(sentence: str) -> NoReturn:
+    """Fails the job. The sentence, its last line, says what to do."""
+    say(sentence)
+    sys.exit(1)
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str, str]:
+    """Runs a program. Returns whether it succeeded, its standard output, and both streams as one text.
+
+    Everything is shown indented, so that no line of it is a command to the runner.
+    """
+    full = {**os.environ, **(env or {})}
+    result = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True, errors="replace")
+    text = "\n".join(filter(None, (result.stdout.rstrip(), result.stderr.rstrip())))
+    print(*(f"    {one_line(line.expandtabs())}" for line in text.splitlines()), sep="\n", flush=True)
+    return result.returncode == 0, result.stdout, text
+
+
+def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> str:
+    """Returns what git prints. If git fails, fails the job, or without `check` returns an empty text."""
+    result = subprocess.run(("git", *arguments), cwd=cwd, capture_output=True, text=True, errors="replace")
+    if check and result.returncode:
+        fail(f"git {arguments[0]} failed: {result.stderr.strip()!r}")
+    return "" if result.returncode else result.stdout.strip()
+
+
+def copier(*arguments: str, cwd: Path, **env: str) -> tuple[bool, str, str]:
+    """Runs Copier, which takes the template from the clone that is here, and keeps its cache in this job."""
+    source = str(yaml.safe_load((cwd / ANSWERS).read_text("utf-8"))["_src_path"]).removeprefix("git+")
+    first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    env |= {"GIT_CONFIG_COUNT": str(first + 2), "COPIER_CACHE_DIR": str(TEMP / "copier")}
+    for count, address in enumerate((source, f"{source}.git"), first):  # Copier adds `.git` to some addresses
+        env |= {f"GIT_CONFIG_KEY_{count}": f"url.{TEMPLATE}.insteadOf", f"GIT_CONFIG_VALUE_{count}": address}
+    return run(sys.executable, "-m", "copier", *arguments, "--answers-file", ANSWERS, cwd=cwd, env=env)
+
+
+def commit_of(version: str) -> str:
+    """Returns the commit of a version of the template, or "" if it is gone."""
+    return git("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", cwd=TEMPLATE, check=False)
+
+
+def update(before: str, new: str, index: dict[str, str]) -> tuple[str, list[str]]:
+    """Commits the new version in a clone that no build has touched, and checks it out here.
+
+    Returns:
+        What Copier reports, and why the result must not be merged as it is.
+    """
+    git("clone", "--quiet", "--no-local", Path.cwd(), TREE)
+    # Copier cannot update from a version that is gone, or is none. To copy again is an update, too (apply/adopt.py).
+    how = ("update",) if parse_version(before) and commit_of(before) else ("recopy", "--overwrite")
+    succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", new, cwd=TREE, **index)
+    if not succeeded:
+        noise = ("Task [", "Nothing was written")
+        why = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(noise)]
+        fail(f"{new} cannot be applied: {why[-1] if why else 'Copier does not say why.'}")
+    unmerged = git("diff", "--name-only", "--diff-filter=U", cwd=TREE).splitlines()
+    git("add", "--all", cwd=TREE)
+    # The template's own files even where .gitignore has a pattern for them.
+    git("add", "--all", "--force", "--", ".gitea", "tests/test_smoke.py", cwd=TREE)
+    bot = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
+    git(*bot, "commit", "--quiet", "--no-verify", "-m", f"chore: template {new}", cwd=TREE)
+    # The reader of the pull request has no HEAD from before it.
+    branch = os.environ.get("GITHUB_REF_NAME", "main")
+    report = report.replace("git diff HEAD", f"git diff origin/{branch} origin/template/{new}")
+    report = re.sub(r"\A\s*.*new version of the template\.\s*", "", report).rstrip()
+    reasons = [f"unmerged, with both sides between conflict markers: {', '.join(unmerged)}"] if unmerged else []
+    return report or "Only the version in the answers.", reasons
+
+
+def check(index: dict[str, str]) -> list[tuple[str, bool, str]]:
+    """Lints and tests as CI does. Returns each command, whether it passed, and the last lines that it printed."""
+    results = []
+    for command in (SYNC, *(("uv", "run", "--no-sync", *words.split()) for words in CHECKS)):
+        say(" ".join(command))
+        passed, _, text = run(*command, env=index if command == SYNC else None)
+        results.append((" ".join(command), passed, "\n".join(text.splitlines()[-TAIL:])))
+        if command == SYNC and not passed:
+            break
+    return results
+
+
+def main() -> None:
+    """Makes the two files, and hands their sha256 to the workflow."""
+    new = os.environ["VERSION"]
+    before = str(yaml.safe_load(Path(ANSWERS).read_text("utf-8"))["_commit"])
+    index = {}
+    if INDEX["INDEX_TOKEN"]:  # locking reads the owner's index
+        index = {"UV_INDEX_GITEA_USERNAME": INDEX["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": INDEX["INDEX_TOKEN"]}
+    base = git("rev-parse", "HEAD")
+    report, reasons = update(before, new, index)
+    git("fetch", "--quiet", TREE, "HEAD")
+    git("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+    HANDED.mkdir()
+    git("bundle", "create", "--quiet", HANDED / "update.bundle", "HEAD", f"^{base}", cwd=TREE)
+    results = check(index)
+    subjects = f"The template no longer has {before}, so its changes since then cannot be listed."
+    if known := commit_of(before):
+        subjects = git("log", "--no-merges", "--format=%s", f"{known}..refs/tags/{new}", cwd=TEMPLATE)
+    plan = {
+        "reasons": "\n".join(reasons + [f"{command} fails" for command, passed, _ in results if not passed]),
+        "subjects": subjects,
+        "report": report,
+        "results": "\n".join(f"{command}: {'passed' if passed else 'failed'}" for command, passed, _ in results),
+        "failures": "\n\n".join(f"$ {command}\n{text}" for command, passed, text in results if not passed),
+    }
+    (HANDED / "plan.json").write_text(json.dumps(plan), "utf-8")
+    sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(HANDED.iterdir())}
+    with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as output:
+        output.write(f"files={' '.join(f'{name}={digest}' for name, digest in sums.items())}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What the programs of the workflows share: their words in the log, git, HTTP, and tokens that no child inherits.
+
+Only the standard library. The template owns this file.
+"""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+# Without hooks and settings that others may have left in the runner's or the repository's configuration.
+GIT = (
+    "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -c log.showSignature=false".split()
+)
+TEMP = Path(os.environ.get("RUNNER_TEMP", "/tmp"))
+SERVER = os.environ.get("GITHUB_SERVER_URL", "").rstrip("/")
+REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
+# The runner's own word for where this repository is: .git/config may name any other server.
+ORIGIN = f"{SERVER}/{REPOSITORY}"
+PAUSES = (1, 3, 9)  # seconds before a server is asked again
+# Removed from the environment at once, so that no program that is started from here inherits them. The last four are
+# what runners add by themselves.
+NAMES = "REGISTRY_USER REGISTRY_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
+ADDED = "GITEA_TOKEN FORGEJO_TOKEN ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN".split()
+SECRET = {name: os.environ.pop(name, "") for name in (*NAMES, *ADDED)}
+os.environ.pop("VIRTUAL_ENV", None)  # uv's for the script; the package has its own
+
+
+def one_line(text: str) -> str:
+    """Returns text on one line: control characters, line breaks and bidirectional marks are escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence on one line, whatever is in it."""
+    print(one_line(f"{Path(sys.argv[0]).stem}: {sentence}"), flush=True)
+
+
+def need(condition: object, sentence: str) -> None:
+    """Fails the job unless the condition holds. The sentence, its last line, says what to do."""
+    if not condition:
+        say(sentence)
+        sys.exit(1)
+
+
+def done(sentence: str) -> NoReturn:
+    """Ends this step successfully: nothing is left to do."""
+    say(sentence)
+    sys.exit(0)
+
+
+def output(**values: str) -> None:
+    """Hands values to the workflow. Callers give only names, versions and digests that were checked."""
+    with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+
+
+def digests(text: str) -> dict[str, str]:
+    """Returns the files that another job handed over, with their sha256, from `NAME=SHA256 NAME=SHA256`."""
+    return dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", text))
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
+    """Runs a program. Returns whether it succeeded, and its output.
+
+    The output is shown indented and escaped, so that no line of it is a command to the runner.
+    """
+    text, full = "", {**os.environ, **(env or {})}
+    with subprocess.Popen(
+        command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            print("   ", one_line(line.rstrip().expandtabs()), flush=True)
+            text += line
+    return process.returncode == 0, text
+
+
+def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> str:
+    """Returns what git prints. If git fails, fails the job, or without `check` returns an empty text."""
+    result = subprocess.run((*GIT, *arguments), cwd=cwd, capture_output=True)
+    need(not (check and result.returncode), f"git {arguments[0]} failed, {result.stderr!r}: run this job again.")
+    return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
+
+
+def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool, str]:
+    """Runs git with a token, which only the server at `url` and the environment of this one process get."""
+    env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+    if token and url.startswith("http"):
+        count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+        login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        env |= {f"GIT_CONFIG_KEY_{count}": f"http.{url}.extraheader", "GIT_CONFIG_COUNT": str(count + 1)}
+        env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
+    return run(*GIT, *arguments, env=env)
+
+
+def http(method: str, url: str, headers: dict[str, str], body: str | None = None) -> tuple[int, str]:
+    """Asks a server, again if it fails, and follows no redirect. Returns the status (0: no answer) and the text."""
+    address = urlsplit(url)
+    path = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
+    for pause in (*PAUSES, 0):
+        try:
+            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
+            server.request(method, path, body and body.encode(), headers)
+            answer = server.getresponse()
+            status, text = answer.status, answer.read().decode("utf-8", "replace")
+        except (OSError, HTTPException) as error:
+            status, text = 0, str(error)
+        if 0 < status < 500:
+            break
+        time.sleep(pause)
+    return status, text
