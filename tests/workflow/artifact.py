@@ -10,17 +10,15 @@ import sys
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 
-def ask(method: str, url: str, data: bytes | None = None, **headers: str) -> Any:
-    """Returns what the artifact service answers: parsed JSON, or the bytes of a file."""
-    headers["Authorization"] = f"Bearer {os.environ['ACTIONS_RUNTIME_TOKEN']}"
+def ask(method: str, url: str, data: bytes | None = None) -> bytes:
+    """Returns what the artifact service answers."""
+    headers = {"Authorization": f"Bearer {os.environ['ACTIONS_RUNTIME_TOKEN']}"}
     # The service is on loopback, whatever proxy there is.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(urllib.request.Request(url, data, headers, method=method), timeout=60) as answer:
-        body = answer.read()
-        return json.loads(body) if "json" in answer.headers.get("Content-Type", "") or body[:1] == b"{" else body
+        return answer.read()
 
 
 def item(url: str, path: str) -> str:
@@ -34,15 +32,15 @@ def main(action: str, name: str, place: str) -> None:
     folder = Path(place)
     if action == "upload":
         body = json.dumps({"Type": "actions_storage", "Name": name}).encode()
-        container = ask("POST", f"{service}/artifacts", body)["fileContainerResourceUrl"]
+        container = json.loads(ask("POST", f"{service}/artifacts", body))["fileContainerResourceUrl"]
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert files, f"no files in {folder}"
         for path in files:
             ask("PUT", item(container, f"{name}/{path.relative_to(folder)}"), path.read_bytes())
         ask("PATCH", f"{service}/artifacts?artifactName={name}", b"{}")
         return
-    (found,) = (entry for entry in ask("GET", f"{service}/artifacts")["value"] if entry["name"] == name)
-    for entry in ask("GET", item(found["fileContainerResourceUrl"], name))["value"]:
+    (found,) = (entry for entry in json.loads(ask("GET", f"{service}/artifacts"))["value"] if entry["name"] == name)
+    for entry in json.loads(ask("GET", item(found["fileContainerResourceUrl"], name)))["value"]:
         path = folder / Path(entry["path"]).relative_to(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(ask("GET", entry["contentLocation"]))
