@@ -102,18 +102,20 @@ class Scene:
         """Give a file as a branch on the Gitea has it."""
         return self.package.git("--git-dir", self.gitea.bare(REPOSITORY), "show", f"{branch}:{name}")
 
-    def start(self, token: str = "", ref: str = "main", read: str = "", **variables: str) -> Any:
+    def start(
+        self, token: str = "", ref: str = "main", read: str = "", workflow: str = WORKFLOW, **variables: str
+    ) -> Any:
         """Start the workflow, by hand, with or without the secrets TEMPLATE_TOKEN and TEMPLATE_READ_TOKEN."""
         secrets = {"GITHUB_TOKEN": JOB, "TEMPLATE_TOKEN": token, "TEMPLATE_READ_TOKEN": read}
         secrets = {name: secret for name, secret in secrets.items() if secret}
-        how: Mapping[str, Any] = {"event": "workflow_dispatch", "workflow": WORKFLOW, "ref": f"refs/heads/{ref}"}
+        how: Mapping[str, Any] = {"event": "workflow_dispatch", "workflow": workflow, "ref": f"refs/heads/{ref}"}
         words = self.runner.command(self.package.path, self.gitea.inside, REPOSITORY, secrets, **how)
         return self.runner.start(words, self.package.path, variables)
 
-    def run(self, token: str = "", ref: str = "main", read: str = "", **variables: str) -> Run:
-        """Run the workflow to its end."""
-        return self.runner.finish(self.start(token, ref, read, **variables))
+    def run(self, token: str = "", ref: str = "main", read: str = "", **how: str) -> Run:
+        """Run the workflow, or another one, to its end."""
+        return self.runner.finish(self.start(token, ref, read, **how))
 
-    def bot(self, token: str = BOT, read: str = "") -> Run:
+    def bot(self, token: str = BOT, read: str = "", **how: str) -> Run:
         """Run the workflow with a bot's token."""
-        return self.run(token, read=read)
+        return self.run(token, read=read, **how)
