@@ -100,11 +100,17 @@ def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool,
     return run(*GIT, *arguments, env=env)
 
 
-def http(method: str, url: str, headers: dict[str, str], body: str | None = None) -> tuple[int, str]:
-    """Asks a server, again if it fails, and follows no redirect. Returns the status (0: no answer) and the text."""
+def http(
+    method: str, url: str, headers: dict[str, str], body: str | None = None, pauses: tuple[float, ...] = PAUSES
+) -> tuple[int, str]:
+    """Asks a server, again after a failure and each pause, and follows no redirect.
+
+    Returns:
+        The status (0: no answer) and the text.
+    """
     address = urlsplit(url)
     path = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
-    for pause in (*PAUSES, 0):
+    for pause in (*pauses, 0):
         try:
             server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
             server.request(method, path, body and body.encode(), headers)

@@ -220,11 +220,8 @@ def installs(repo: Repo, version: str, **credentials: str) -> None:
     env = repo.env | credentials
     project = repo.folder.with_name(f"{repo.name}-user")
     run(["uv", "init", "--bare", "--no-workspace", str(project)], repo.folder.parent, env)
-    tables = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
-    assert any("explicit = true" in table for table in tables)
-    with (project / "pyproject.toml").open("a") as file:
-        file.write("\n" + "\n".join(tables))
-    run(["uv", "add", repo.name], project, env)
+    (command,) = re.findall(r"(?m)^uv add \S+ --index gitea=.*$", readme)
+    run(command.split(), project, env)
     assert run(["uv", "run", *says], project, env).strip() == version
 
     run(["uv", "venv", "--quiet", "--seed", str(project / "pip")], project, env)

@@ -15,7 +15,7 @@ from .scenarios import released, tail
 
 PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
 JOB, BOT, LATE = "by-the-job", "by-a-bot", "by-the-job-too"
-LOOKING, UPDATING = "template-update.yaml", "update"
+LOOKING, OPENING = "template-update.yaml", "open"
 
 
 @dataclass
@@ -121,15 +121,15 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
     for name, repo in town.packages.items():
         done = town.ended(name, 1)
         if job_may_open or name == BOT:
-            assert done.conclusion == "success", tail(repo, done, UPDATING)
+            assert done.conclusion == "success", tail(repo, done, OPENING)
             (pull,) = town.pulls(name).values()
             assert pull["title"] == "chore: template v1.1.0"
             assert "feat: compile every module" in pull["body"]
-            assert "`uv run --no-sync pytest -v`: passed" in pull["body"]
+            assert "uv run --no-sync pytest -v: passed" in pull["body"]
             assert ("starts no CI" in pull["body"]) == (name != BOT)
         else:
             assert done.conclusion == "failure"
-            said = tail(repo, done, UPDATING)
+            said = tail(repo, done, OPENING)
             assert re.search("403.* write:repository .* TEMPLATE_TOKEN", said), said
             assert town.pulls(name) == {}
             repo.secret("TEMPLATE_TOKEN", town.token)
@@ -158,7 +158,7 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
     assert {name: line[-1] for name, line in town.rollout("ask").items()} == dict.fromkeys(town.packages, "asked")
     for name, repo in town.packages.items():
         done = town.ended(name, 2)
-        assert done.conclusion == "success", tail(repo, done, UPDATING)
+        assert done.conclusion == "success", tail(repo, done, OPENING)
         (newest,) = town.pulls(name).values()
         assert newest["title"] == "chore: template v1.2.0"
         older = town.pulls(name, "closed").get("template/v1.1.0")

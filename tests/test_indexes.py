@@ -1,0 +1,307 @@
+"""Internal packages come from the owner's index, although somebody has every one of their names on the public index."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.util import shift_path_info
+
+import pypiserver
+import pytest
+from markdown_it import MarkdownIt
+from rendering import ROOT, Render, Run
+from sharing import Once
+
+OWNER = "acme"
+PREFIX = f"/api/packages/{OWNER}/pypi"
+# What is in which index. The package of this owner needs another one of its own.
+PACKAGES = {
+    "owner": [("handler-base", "1.0", ["mlflow-utils"]), ("mlflow-utils", "1.0", [])],
+    "public": [("handler-base", "99.0", []), ("mlflow-utils", "99.0", [])],
+}
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling==1.33.0"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "{version}"
+dependencies = {needs}
+"""
+OURS = {"handler-base": "1.0", "mlflow-utils": "1.0"}
+
+
+class Quiet(WSGIRequestHandler):
+    """Says nothing: pytest's output belongs to pytest."""
+
+    def log_message(self, *_: Any) -> None:
+        """Drop what would be printed for each request."""
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """Answers several requests at a time."""
+
+    daemon_threads = True
+
+
+@dataclass
+class Indexes:
+    """The two indexes, and the settings of a machine whose public index is the second."""
+
+    folder: Path
+    server: str
+    public: str
+    asked: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)  # names whose last version was deleted
+    status: str = ""  # what the owner's index answers to everything, if not its pages
+
+    @property
+    def owner(self) -> str:
+        """The address of the owner's index."""
+        return f"{self.server}{PREFIX}/simple/"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables with which installers take the second index for the public one."""
+        return {"XDG_CONFIG_HOME": str(self.folder / "config"), "PIP_INDEX_URL": self.public}
+
+
+@pytest.fixture(scope="session")
+def built(once: Once, run: Run) -> Path:
+    """A folder of wheels for each index."""
+
+    def make(folder: Path) -> None:
+        for index, packages in PACKAGES.items():
+            for name, version, needs in packages:
+                source = folder / "sources" / f"{name}-{version}"
+                (source / name.replace("-", "_")).mkdir(parents=True)
+                (source / name.replace("-", "_") / "__init__.py").touch()
+                (source / "pyproject.toml").write_text(PYPROJECT.format(name=name, version=version, needs=needs))
+                run("uv", "build", "--wheel", "--no-create-gitignore", "--out-dir", folder / index, cwd=source)
+
+    return once("two-indexes", make)
+
+
+@pytest.fixture
+def indexes(built: Path, tmp_path: Path) -> Iterator[Indexes]:
+    """Both, at free ports; what the second lacks is on the real one."""
+    own = pypiserver.app(roots=[built / "owner"], disable_fallback=True, backend_arg="simple-dir")
+    public = pypiserver.app(roots=[built / "public"], backend_arg="simple-dir")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        made.asked.append(environ["PATH_INFO"])
+        found = all(shift_path_info(environ) == part for part in PREFIX.strip("/").split("/"))
+        if made.status or not found or made.gone & set(environ["PATH_INFO"].split("/")):
+            start_response(made.status or "404 Not Found", [("Content-Type", "text/plain")])
+            return [b""]
+        return own(environ, start_response)
+
+    servers = [make_server("127.0.0.1", 0, served, Server, Quiet) for served in (app, public)]
+    addresses = [f"http://127.0.0.1:{server.server_port}" for server in servers]
+    made = Indexes(tmp_path, addresses[0], f"{addresses[1]}/simple/")
+    (tmp_path / "config/uv").mkdir(parents=True)
+    (tmp_path / "config/uv/uv.toml").write_text(f'[[index]]\nurl = "{made.public}"\ndefault = true\n')
+    threads = [threading.Thread(target=server.serve_forever, args=(0.05,)) for server in servers]
+    for thread in threads:
+        thread.start()
+    yield made
+    for server, thread in zip(servers, threads, strict=True):
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def locked(package: Path) -> dict[str, str]:
+    """Returns the internal packages in uv.lock with their versions."""
+    entries = tomllib.loads((package / "uv.lock").read_text())["package"]
+    return {entry["name"]: entry["version"] for entry in entries if entry["name"] in OURS}
+
+
+def blocks(package: Path, language: str) -> list[str]:
+    """Returns the code blocks of a package's README in a language."""
+    text = (package / "README.md").read_text()
+    return [token.content.strip() for token in MarkdownIt("commonmark").parse(text) if token.info == language]
+
+
+def adding(package: Path) -> str:
+    """Returns the command that adds another package of the owner, as the README has it."""
+    (command,) = [block for block in blocks(package, "sh") if "NAME" in block]
+    return command.replace("NAME", "handler-base")
+
+
+def test_the_first_internal_dependency(indexes: Indexes, render: Render, run: Run) -> None:
+    """One command; what the other package needs is the owner's too, then and on every later lock and sync."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    (index,) = tomllib.loads((package / "pyproject.toml").read_text())["tool"]["uv"]["index"]
+    assert index["explicit"] is True
+    assert indexes.asked == [], "a package that needs none of its owner's asks for none"
+
+    run("bash", "-euc", adding(package), cwd=package, env=indexes.env)
+    held = tomllib.loads((package / "pyproject.toml").read_text())
+    assert held["project"]["dependencies"] == ["handler-base>=1.0"]
+    assert held["tool"]["uv"]["sources"] == {"handler-base": {"index": "gitea"}}
+    assert held["tool"]["uv"]["index"] == [{"name": "gitea", "url": indexes.owner}]
+    assert not list(package.glob("*.bak"))
+    assert locked(package) == OURS
+
+    run("uv", "lock", "--upgrade", cwd=package, env=indexes.env)
+    assert locked(package) == OURS
+    run("uv", "lock", "--check", cwd=package, env=indexes.env)
+    run("uv", "sync", "--frozen", "--extra", "dev", cwd=package, env=indexes.env)
+    assert installed(run, package / ".venv/bin/python", package) == OURS
+    for command in ("ruff check", "ruff format --check", "pytest -q"):
+        run("uv", "run", "--no-sync", *command.split(), cwd=package)
+    # A second one needs no other command.
+    run("bash", "-euc", adding(package).replace("handler-base", "mlflow-utils"), cwd=package, env=indexes.env)
+    assert locked(package) == OURS
+
+
+def installed(run: Run, python: Path, folder: Path) -> dict[str, str]:
+    """Returns the internal packages that an environment has, with their versions."""
+    code = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    found = json.loads(run(python, "-I", "-c", code, cwd=folder).stdout)
+    return {name: version for name, version in found.items() if name in OURS}
+
+
+def notify_line(package: Path, index: str) -> str:
+    """Returns what the message of a release tells to type."""
+    code = (
+        "import json, notify; needs = {j: {'result': 'success'} for j in ('lint', 'test', 'publish')}\n"
+        "needs['publish']['outputs'] = {'name': 'handler-base', 'version': '1.0.0'}\n"
+        f"print(notify.compose({{'NEEDS': json.dumps(needs), 'INDEX_URL': {index!r}}})['message'])"
+    )
+    words = [sys.executable, "-c", code]
+    text = subprocess.run(words, cwd=package / ".gitea", capture_output=True, text=True, check=True).stdout
+    (line,) = re.findall(r"(?m)^uv add .*$", text)
+    return line.replace("1.0.0", "1.0")
+
+
+LINES: dict[str, Callable[[Path, Indexes], str]] = {
+    "uv add": lambda package, _: next(block for block in blocks(package, "sh") if block.startswith("uv add")),
+    "the message": lambda package, indexes: notify_line(package, indexes.owner),
+    "Dockerfile": lambda package, _: blocks(package, "dockerfile")[0].partition("&& ")[2].replace("1.2.3", "1.0"),
+    "pip": lambda package, _: next(block for block in blocks(package, "sh") if block.startswith("pip ")),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_that_installs(indexes: Indexes, render: Render, run: Run, tmp_path: Path, line: str) -> None:
+    """Each line of ours takes the package, and what it needs, from the owner's index."""
+    package = render(project_name="handler-base", gitea_url=indexes.server, gitea_owner=OWNER)
+    command = LINES[line](package, indexes)
+    consumer = tmp_path / "consumer"
+    consumer.mkdir()
+    floor = f">={sys.version_info.major}.{sys.version_info.minor}"
+    text = f'[project]\nname = "consumer"\nversion = "1"\nrequires-python = "{floor}"\ndependencies = []\n'
+    (consumer / "pyproject.toml").write_text(text)
+    run("uv", "venv", "-q", "--seed", cwd=consumer, env={"UV_INDEX": None})
+    python = consumer / ".venv/bin/python"
+    command = command.replace("--system", f"--python {python}")
+    if command.startswith("pip "):
+        command = f"{python} -m {command}"
+    run("bash", "-euc", command, cwd=consumer, env=indexes.env)
+    assert installed(run, python, consumer) == OURS, command
+    if command.startswith("uv add"):
+        run("uv", "lock", "--upgrade", cwd=consumer, env=indexes.env)
+        run("uv", "sync", cwd=consumer, env=indexes.env)
+        assert installed(run, python, consumer) == OURS
+
+
+def compared(indexes: Indexes, package: Path, run: Run, code: int, **variables: str) -> str:
+    """Run the check of the lint job, which must end with a status; returns what it printed."""
+    env = {"INDEX_URL": indexes.owner, "REGISTRY_URL": f"{indexes.server}{PREFIX}", **variables}
+    done = run(sys.executable, ".gitea/check_index.py", cwd=package, env=env, code=code)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def wrong(indexes: Indexes, render: Render, run: Run) -> Path:
+    """A package whose `explicit` was left there, locked again later."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    run("uv", "add", "handler-base", "--index", "gitea", cwd=package, env=indexes.env)
+    run("uv", "lock", "--upgrade", cwd=package, env=indexes.env)
+    assert locked(package) == OURS | {"mlflow-utils": "99.0"}
+    return package
+
+
+def test_a_lock_of_somebody_elses_package_is_red(indexes: Indexes, wrong: Path, run: Run) -> None:
+    """The last line is the way out of it, and it works as it stands."""
+    said = compared(indexes, wrong, run, 1).splitlines()
+    assert said[0] == (
+        f"check_index: uv.lock takes mlflow-utils from {indexes.public}, "
+        "and the owner's index has a package of that name."
+    )
+    assert said[1].startswith("check_index: Fix: delete `explicit = true` from pyproject.toml, run `uv lock ")
+    (command,) = re.findall("`(uv lock [^`]+)`", said[1])
+    text = (wrong / "pyproject.toml").read_text()
+    (wrong / "pyproject.toml").write_text(text.replace("explicit = true\n", ""))
+    run(*command.split(), cwd=wrong, env=indexes.env)
+    assert locked(wrong) == OURS
+    assert compared(indexes, wrong, run, 0) == ""
+
+
+def test_a_name_that_was_deleted_is_red(indexes: Indexes, render: Render, run: Run, built: Path) -> None:
+    """Nobody's index holds it any more, so uv goes on to the next; the lock before tells that it was the owner's."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    run("git", "init", "-q", cwd=package)
+    run("bash", "-euc", adding(package), cwd=package, env=indexes.env)
+    run("git", "add", "-A", cwd=package)
+    run("git", "commit", "-q", "-m", "feat: a", cwd=package)
+    indexes.gone.add("mlflow-utils")
+    run("uv", "lock", "--upgrade", "--refresh", cwd=package, env=indexes.env)
+    assert locked(package) == OURS | {"mlflow-utils": "99.0"}, "somebody else's is taken"
+    run("git", "commit", "-qam", "fix: upgrade", cwd=package)
+    said = compared(indexes, package, run, 1)
+    assert f"uv.lock takes mlflow-utils from {indexes.public}, and took it from the owner's index before" in said
+    assert "upload it to the owner's index again" in said.splitlines()[-1]
+
+
+def test_an_index_that_does_not_say(indexes: Indexes, wrong: Path, run: Run) -> None:
+    """Red on main, with what to set; a warning on a pull request, which may be a fork's and have no secret."""
+    indexes.status = "401 Unauthorized"
+    said = compared(indexes, wrong, run, 1)
+    assert "did not say whether it has" in said
+    assert "(401): set the secrets INDEX_USER and INDEX_TOKEN (scope read:package)" in said
+    said = compared(indexes, wrong, run, 0, GITHUB_EVENT_NAME="pull_request")
+    assert said.startswith("::warning::uv.lock was not compared with the owner's index.")
+    assert len(said.splitlines()) == 1
+    indexes.status = "502 Bad Gateway"
+    assert "(502): run it again" in compared(indexes, wrong, run, 1)
+    assert "(no answer): run it again" in compared(indexes, wrong, run, 1, REGISTRY_URL="http://127.0.0.1:9/pypi")
+
+
+def test_a_package_that_takes_all_from_its_owner_asks_nothing(indexes: Indexes, render: Render, run: Run) -> None:
+    """Whatever case and slash the address has; local and git sources are nobody's index."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    source = f'{{ registry = "{indexes.owner.rstrip("/").upper()}" }}'
+    (package / "uv.lock").write_text(
+        f'version = 1\n[[package]]\nname = "a"\nversion = "1"\nsource = {source}\n'
+        '[[package]]\nname = "consumer"\nversion = "0"\nsource = { editable = "." }\n'
+        '[[package]]\nname = "b"\nversion = "0"\nsource = { git = "https://git.test/b?rev=1#2" }\n'
+    )
+    before = len(indexes.asked)
+    assert compared(indexes, package, run, 0) == ""
+    assert len(indexes.asked) == before
+
+
+def test_a_package_that_shares_no_name_is_fine(indexes: Indexes, render: Render, run: Run) -> None:
+    """Each name is asked for once."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    assert compared(indexes, package, run, 0) == ""
+    names = [name for name in indexes.asked if "/simple/" in name]
+    assert f"{PREFIX}/simple/pytest/" in names
+    assert len(names) == len(set(names))
+
+
+def test_the_template_is_no_consumer() -> None:
+    """This repository's own README has no line that installs a package of the owner's."""
+    assert "--index" not in (ROOT / "README.md").read_text()
