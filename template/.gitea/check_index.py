@@ -13,11 +13,10 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shared import git, http, need, one_line, say
+from shared import SECRET, git, http, need, one_line, say
 
 # The same index by two addresses: uv.lock has the one for people, and this job reaches the other.
 INDEX, HERE = os.environ["INDEX_URL"], f"{os.environ['REGISTRY_URL']}/simple/"
-LOGIN = {name: os.environ.pop(name, "") for name in ("INDEX_USER", "INDEX_TOKEN")}
 FIX = "Fix: delete `explicit = true` from pyproject.toml, run `uv lock --upgrade-package NAME`, and commit both."
 
 
@@ -35,8 +34,8 @@ def owners(address: str) -> bool:
 
 def ask(name: str) -> int:
     """Returns how the owner's index answers for a name: 200 if it has the package, 404 if not, 0 for no answer."""
-    login = base64.b64encode(f"{LOGIN['INDEX_USER']}:{LOGIN['INDEX_TOKEN']}".encode()).decode()
-    headers = {"Authorization": f"Basic {login}"} if LOGIN["INDEX_TOKEN"] else {}
+    login = base64.b64encode(f"{SECRET['INDEX_USER']}:{SECRET['INDEX_TOKEN']}".encode()).decode()
+    headers = {"Authorization": f"Basic {login}"} if SECRET["INDEX_TOKEN"] else {}
     return http("GET", f"{HERE}{name}/", headers, pauses=())[0]
 
 

@@ -17,7 +17,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from shared import git, need, output, run, say
+from shared import SECRET, git, need, output, run, say
 from version import DIST, STATE, planned, project, twine, whole
 
 TREE, SMOKE = STATE / "tree", STATE / "smoke"
@@ -44,6 +44,8 @@ def make(number: str, dynamic: bool) -> None:
     if dynamic:
         env["SETUPTOOLS_SCM_PRETEND_VERSION"] = number  # hatch-vcs takes no package's own variable
     need(dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {FIX}")
+    if SECRET["INDEX_TOKEN"]:  # uv asks the owner's index for what builds the package, too
+        env |= {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
     words = ("uv", "build", "--no-create-gitignore", "--out-dir", DIST, *pinned())
     need(run(*words, cwd=TREE, env=env)[0], f"the package does not build: {FIX}")
     for sdist in DIST.glob("*.gz"):  # not every backend leaves out when and by whom an sdist was made

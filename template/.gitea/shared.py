@@ -27,7 +27,7 @@ ORIGIN = f"{SERVER}/{REPOSITORY}"
 PAUSES = (1, 3, 9)  # seconds before a server is asked again
 # Removed from the environment at once, so that no program that is started from here inherits them. The last four are
 # what runners add by themselves.
-NAMES = "REGISTRY_USER REGISTRY_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
+NAMES = "REGISTRY_USER REGISTRY_TOKEN INDEX_USER INDEX_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
 ADDED = "GITEA_TOKEN FORGEJO_TOKEN ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN".split()
 SECRET = {name: os.environ.pop(name, "") for name in (*NAMES, *ADDED)}
 os.environ.pop("VIRTUAL_ENV", None)  # uv's for the script; the package has its own

@@ -186,7 +186,7 @@ def close_older(base: str, branch: str, newest: int) -> None:
             say(f"#{pull['number']} ({head['ref']}) is closed.")
 
 
-def fenced(text: Any) -> str:
+def fenced(text: object) -> str:
     """Returns text in a code block, where no name is mentioned, no number links, and no `closes #1` closes anything."""
     lines = [line[:LINE] for line in str(text).splitlines()]
     cut = "\n".join(lines[:LINES] + [f"and {len(lines) - LINES} lines more"] * (len(lines) > LINES))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from act_package import ROOT
 
-FILES = [ROOT / "template/.gitea" / name for name in ("version.py", "dist.py", "release.py", "notify.py")]
+NAMES = ("shared.py", "version.py", "dist.py", "release.py", "check_index.py", "template_update.py", "notify.py")
+FILES = [ROOT / "template/.gitea" / name for name in NAMES]
 
 
 def code_lines(path: Path) -> int:
@@ -23,7 +24,7 @@ def code_lines(path: Path) -> int:
 
 def test_they_are_short() -> None:
     """Thirty people read them."""
-    assert sum(map(code_lines, FILES)) <= 370
+    assert sum(map(code_lines, FILES)) <= 590
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -38,6 +39,6 @@ def test_they_need_the_standard_library_alone(path: Path) -> None:
 
 def test_the_release_programs_are_typed() -> None:
     """Every function says what it takes and gives. (notify.py has its types in comments, which old Pythons skip.)"""
-    words = ["ruff", "check", "--isolated", "--select", "ANN", *map(str, FILES[:3])]
+    words = ["ruff", "check", "--isolated", "--select", "ANN", *map(str, FILES[:-1])]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

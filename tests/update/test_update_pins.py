@@ -44,8 +44,8 @@ def test_both_workflows_are_of_one_kind(workflows: dict[str, dict]) -> None:
     ci, update = workflows["ci"], workflows["template-update"]
     assert update["env"]["UV_VERSION"] == ci["env"]["UV_VERSION"]
     assert update["env"]["GITEA_URL"] == ci["env"]["GITEA_URL"]
-    for job, other in (("update", "lint"), ("open", "notify")):
-        assert update["jobs"][job]["steps"][0] == ci["jobs"][other]["steps"][0]
+    for job, other in (("update", "test"), ("open", "publish")):
+        assert update["jobs"][job]["steps"][0] == ci["jobs"]["notify"]["steps"][0]
         assert update["jobs"][job]["steps"][1]["uses"] == ci["jobs"][other]["steps"][1]["uses"]
         assert update["jobs"][job]["steps"][1].get("with") == ci["jobs"][other]["steps"][1].get("with")
         assert update["jobs"][job]["runs-on"] == ci["jobs"][other]["runs-on"]
