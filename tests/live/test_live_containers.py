@@ -82,7 +82,7 @@ def test_a_first_release_as_another_user_than_root(make: Make, owner: Owner) -> 
         log = repo.log(done, job)
         assert [line for line in log.splitlines() if re.search("command not found|hardlink|warning:", line)] == [], job
         # Not /tmp itself, which jobs may share.
-        if job == "publish":
+        if job == "test":
             assert re.search(r"/tmp/job\.\w+/release/dist/", log), log
 
 
