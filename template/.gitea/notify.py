@@ -35,7 +35,7 @@ def compose(env):
     if released and env.get("INDEX_URL"):
         lines.append("uv add {name}=={version} --index gitea={}".format(env.get("INDEX_URL", ""), **found))
     if "unfinished" in found:
-        lines.append(f"no files: {found['unfinished']}. Unless deleted, run the publish job of the tag's commit again.")
+        lines.append(f"no files: {found['unfinished']}. Unless deleted, run the jobs of the tag's commit again.")
     return {
         "topic": env.get("NTFY_TOPIC", ""),
         "title": f"{repository}: {title}",

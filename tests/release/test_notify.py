@@ -150,7 +150,7 @@ def test_no_job_ran() -> None:
 def test_unfinished() -> None:
     """A version without files is named in every message until it has them."""
     text = composed(needs("success", "success", "failure", unfinished="1.2.3 1.2.2"))["message"]
-    assert "no files: 1.2.3 1.2.2. Unless deleted, run the publish job of the tag's commit again." in text
+    assert "no files: 1.2.3 1.2.2. Unless deleted, run the jobs of the tag's commit again." in text
 
 
 def test_a_job_of_this_repository_alone() -> None:
