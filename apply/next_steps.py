@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import shlex
 import tomllib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from lint import Lint
 from merge import merge
 from packaging.utils import canonicalize_name
 from pattern import RUFF_FILES
+from quoting import join, quote
 from repository import Project
 from requirements import Requirements, distribution
 from setup_metadata import read_metadata
@@ -53,7 +53,7 @@ class NextSteps:
         if self.main != "main":
             self.add(
                 f"the workflow only publishes from main: rename {self.main}",
-                f"git branch -m {shlex.quote(self.main)} main",
+                f"git branch -m {quote(self.main)} main",
             )
         where = f"{self.answers['gitea_url']}/org/{self.answers['gitea_owner']}/settings/actions/secrets"
         self.add("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}")
@@ -86,7 +86,7 @@ class NextSteps:
         if missing:
             self.add(
                 f"{', '.join(names)}: add what the tests need of it to the extra `dev`",
-                f"uv add --raw --optional dev {shlex.join(missing)}",
+                f"uv add --raw --optional dev {join(missing)}",
             )
             self.patched |= {"pyproject.toml", "uv.lock"}
 
@@ -117,7 +117,7 @@ class NextSteps:
         self.to_commit = {*self.patched, *changes(self.root, "--ignored", "--", *self.written)}
         if self.to_commit:
             force = "-f " if ignored(self.root, *self.to_commit) else ""
-            words = shlex.join(short(self.root, self.to_commit))
+            words = join(short(self.root, self.to_commit))
             only = f" -- {words}" if git(self.root, "diff", "--cached", "--name-only") else ""
             self.add("commit", f'git add {force}-- {words} && git commit -m "feat: release through the workflow"{only}')
         if not self.lint.unformatted:
@@ -133,7 +133,7 @@ class NextSteps:
         tag, version = last_release(self.root, self.answers["project_name"])
         if tag != version:
             why = f"the release continues from tags such as {version}, and {tag} is none"
-            self.add(why, f"git tag {version} {shlex.quote(tag + '^{commit}')}")
+            self.add(why, f"git tag {version} {quote(tag + '^{commit}')}")
         return version
 
 
@@ -190,7 +190,7 @@ def push(root: Path, answers: Answers, home: str, branch: str, main: str, tag: s
     why = f"push, then merge {branch} into main" if branch != main else "push"
     why += ": lint, test and the first release run"
     why += f" only at {answers['gitea_url']}, and origin is at {where}" if elsewhere else ""
-    return why, f"{add}git push -u {remote} {shlex.join([*pushed, tag] if tag else pushed)}"
+    return why, f"{add}git push -u {remote} {join([*pushed, tag] if tag else pushed)}"
 
 
 def host(url: str) -> str:

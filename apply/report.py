@@ -1,12 +1,12 @@
 """What the user reads at the end: what was added, changed and kept, what to do next, and how to undo it."""
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands import git, ignored
 from files import Files
 from merge import Merged
+from quoting import join, one_line, quote
 from toml_edits import write
 
 WORKFLOWS = ("ci.yaml", "template-update.yaml")
@@ -38,11 +38,11 @@ class Report:
         print(f"\n{title}")
         for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept", self.kept)):
             if lines:
-                print(f"\n{name}:", *lines, sep="\n  ")
+                print(f"\n{name}:", *map(one_line, lines), sep="\n  ")
         if self.next_steps:
             print("\nNext steps, in this order:")
             for why, command in self.next_steps:
-                print(f"# {why}", command, sep="\n")
+                print(f"# {one_line(why)}", command, sep="\n")  # a line break would end the comment
         if self.undo:
             print(f"\nTo undo everything:\n{self.undo}")
 
@@ -66,13 +66,13 @@ def undo_commands(files: Files, changed_before: set[str]) -> str:
     commands = []
     if files.made:  # without a name, git clean would remove everything
         flags = "-fdx" if ignored(files.root, *files.made) else "-fd"
-        commands.append(f"git clean {flags} -- {shlex.join(files.made)}")
+        commands.append(f"git clean {flags} -- {join(files.made)}")
     untracked = {name for name in files.changed if git(files.root, "ls-files", "--error-unmatch", "--", name) is None}
     if not changed_before | untracked:
         return " && ".join(["git restore .", *commands])
     for name in files.changed:
         if name not in changed_before | untracked:
-            commands.append(f"git restore -- {shlex.quote(name)}")
+            commands.append(f"git restore -- {quote(name)}")
         elif old := git(files.root, "hash-object", "-w", "--stdin", stdin=files.before[name]):
-            commands.append(f"git cat-file blob {old} > {shlex.quote(name)}")
+            commands.append(f"git cat-file blob {old} > {quote(name)}")
     return "\n".join(commands)
