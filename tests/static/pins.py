@@ -1,7 +1,7 @@
-"""Writes the pins that packages get: every file of twine and of the build backend, by its hash.
+"""Writes the pins of what runs beside a token or builds a package: every file of it, by its hash.
 
-`uv run python tests/static/pins.py` writes them again, after a change of a version here or of `exclude-newer` in
-pyproject.toml. A package gets them with its next update.
+`uv run python tests/static/pins.py` writes them again, after a change of a version here, of the dependencies of
+rollout/rollout.py, or of `exclude-newer` in pyproject.toml. A package gets its pins with its next update.
 """
 
 import subprocess
@@ -9,10 +9,15 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "template/.gitea"
-# By file: what is pinned, and the oldest Python that it is for. twine runs beside a token, so without keyring, which
-# would look for passwords on the machine and needs much else.
-PINS = {"twine.txt": ("twine==7.0.0", "3.11", "keyring"), "build.txt": ("hatchling==1.33.0", "3.10", "")}
+SCRIPT = (ROOT / "rollout/rollout.py").read_text().partition("# /// script\n")[2].partition("# ///\n")[0]
+ROLLOUT = tomllib.loads(SCRIPT.replace("# ", ""))["dependencies"]
+# By file: what is pinned, the oldest Python that it is for, and what is left out. twine is without keyring, which would
+# look for passwords on the machine and needs much else.
+PINS = {
+    "template/.gitea/twine.txt": ("twine==7.0.0", "3.11", "keyring"),
+    "template/.gitea/build.txt": ("hatchling==1.33.0", "3.10", ""),
+    "rollout/rollout.txt": ("\n".join(ROLLOUT), "3.11", ""),
+}
 OPTIONS = "--universal --generate-hashes --only-binary :all: --no-emit-index-url --no-annotate --no-header --quiet"
 
 
@@ -31,4 +36,4 @@ if __name__ == "__main__":
 
     for name, pinned in PINS.items():
         with tempfile.TemporaryDirectory() as made:
-            (FOLDER / name).write_text(pins(*pinned, Path(made)))
+            (ROOT / name).write_text(pins(*pinned, Path(made)))

@@ -3,24 +3,34 @@
 from pathlib import Path
 
 import pytest
-from pins import FOLDER, PINS, ROOT, pins
+import yaml
+from pins import PINS, ROOT, pins
 
 
 @pytest.mark.parametrize("name", PINS)
 def test_pins_are_what_uv_resolves(name: str, tmp_path: Path) -> None:
     """The files are uv's own, and as new as this repository's tools."""
-    assert (FOLDER / name).read_text() == pins(*PINS[name], tmp_path), "Fix: uv run python tests/static/pins.py"
+    assert (ROOT / name).read_text() == pins(*PINS[name], tmp_path), "Fix: uv run python tests/static/pins.py"
 
 
 def test_pins_name_no_index() -> None:
     """Whoever has an index of their own takes the files from there."""
     for name in PINS:
-        text = (FOLDER / name).read_text()
+        text = (ROOT / name).read_text()
         assert "://" not in text
         assert "--index" not in text
 
 
 def test_the_new_package_has_the_pinned_backend() -> None:
     """The first line of the pins is what pyproject.toml names."""
-    backend = (FOLDER / "build.txt").read_text().split()[0]
+    backend = (ROOT / "template/.gitea/build.txt").read_text().split()[0]
     assert f'requires = ["{backend}"]\n' in (ROOT / "template/pyproject.toml.jinja").read_text()
+
+
+def test_the_rollout_is_installed_by_its_pins() -> None:
+    """Before the step that has the token."""
+    steps = yaml.safe_load((ROOT / ".gitea/workflows/ci.yaml").read_text())["jobs"]["rollout"]["steps"]
+    install, asking = [step for step in steps if "rollout" in step.get("run", "")]
+    assert "--require-hashes" in install["run"]
+    assert "env" not in install
+    assert "uv run" not in asking["run"]

@@ -1,5 +1,6 @@
 """A push to main becomes a version: the plain course of things, and what publishes nothing."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ from act_package import (
     render,
     without_gates,
 )
+from act_runner import Run, write_program
 
 
 def install(words: list[str], folder: Path) -> None:
@@ -277,6 +279,38 @@ def test_uv_cannot_be_had(package: Package) -> None:
     assert run.jobs == {"lint": "failure", "test": "failure", "notify": "success"}, run
     assert_nothing_published(package)
     assert_told_failure(package, "lint")
+
+
+def lint_with_installer(package: Package, sha256: str, **variables: str) -> Run:
+    """Run the lint job with a checksum of uv's installer."""
+
+    def change(workflow: dict) -> None:
+        workflow["env"]["UV_INSTALLER_SHA256"] = sha256
+
+    workflow = patched_workflow(package, change)
+    return package.run(workflow=workflow, options=("--job", "lint"), variables=variables)
+
+
+def test_installer_of_uv_is_compared(package: Package, uv_version: str) -> None:
+    """One with another checksum does not run."""
+    curl = [str(package.runner.tools / "curl"), f"https://astral.sh/uv/{uv_version}/install.sh"]
+    text = subprocess.run(curl, capture_output=True, check=True).stdout
+    run = lint_with_installer(package, hashlib.sha256(text).hexdigest())
+    assert run.jobs == {"lint": "success"}, run
+    run = lint_with_installer(package, "0" * 64)
+    assert run.jobs == {"lint": "failure"}, run
+    assert "uv's installer is not the one that UV_INSTALLER_SHA256 names" in run.log("lint")
+    assert "Sync" not in [step.name for step in run.steps]
+
+
+def test_uv_in_a_home_that_jobs_share_is_not_taken(package: Package, uv_version: str) -> None:
+    """Another job may have put it there."""
+    folder, ran = package.runner.home / ".local/bin", package.runner.folder / "ran"
+    folder.mkdir(parents=True)
+    write_program(folder / "uv", f'#!/bin/sh\ntouch "{ran}"\necho "uv {uv_version} (false)"\n')
+    run = lint_with_installer(package, "", PATH=f"{folder}:{package.runner.variables['PATH']}")
+    assert run.jobs == {"lint": "success"}, run
+    assert not ran.exists()
 
 
 @pytest.mark.slow
