@@ -47,7 +47,7 @@ HANDLER_BASE = """\
 +[tool.ruff.lint]
 +select = ["F", "E", "W", "I"]
 +
-+# Packages of the same owner: uv add NAME --index gitea
++# To need a package of the same owner, delete "explicit" and run: uv add NAME --index gitea
 +[[tool.uv.index]]
 +name = "gitea"
 +url = "https://git.daviestechlabs.io/api/packages/daviestechlabs/pypi/simple/"
@@ -445,5 +445,5 @@ def test_a_readme_that_comes_names_the_distribution(adopted: Callable[[str], Ado
     repository, _ = adopted("no-readme")
     lines = (repository.path / "README.md").read_text().splitlines()
     assert lines[0] == "# unread"
-    assert any("`uv add unread`" in line for line in lines)
+    assert any(line.startswith("uv add unread --index gitea=") for line in lines)
     assert "readme" not in pyproject(repository)["project"]

@@ -51,14 +51,19 @@ def published(repository: Repository, template: Path, forge: Forge) -> Repositor
 
 
 def release(clone: Repository, forge: Forge) -> None:
-    """Do what the publish job does, on what was pushed."""
-    clone.need("uv", "sync", "--frozen", "--extra", "dev", "--no-install-project")
-    steps = {"preflight": PUBLISHER, "build": None, "tag": None, "upload": PUBLISHER}
-    for step, login in steps.items():
+    """Do what the test job and the publish job do, on what was pushed."""
+    output = clone.path.parent / "output"
+    output.touch()
+    where = {"REGISTRY_URL": f"{forge.inside}/api/packages/{OWNER}/pypi", "RUNNER_TEMP": str(clone.path.parent)}
+    where |= {"GITHUB_SERVER_URL": forge.inside, "GITHUB_REPOSITORY": f"{OWNER}/{clone.path.name}"}
+    clone.need("uv", "run", ".gitea/dist.py", "build", **where, GITHUB_OUTPUT=str(output))
+    clone.need("uv", "sync", "--frozen", "--extra", "dev")
+    clone.need("uv", "run", ".gitea/dist.py", "check", **where)
+    handed = dict(line.split("=", 1) for line in output.read_text().splitlines())
+    where |= {"VERSION": handed["version"], "FILES": handed["files"]}
+    for step, login in {"preflight": PUBLISHER, "tag": None, "upload": PUBLISHER}.items():
         given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
         given |= {"GITHUB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
-        where = {"REGISTRY_URL": f"{forge.inside}/api/packages/{OWNER}/pypi", "RUNNER_TEMP": str(clone.path.parent)}
-        where |= {"GITHUB_SERVER_URL": forge.inside, "GITHUB_REPOSITORY": f"{OWNER}/{clone.path.name}"}
         clone.need("uv", "run", ".gitea/release.py", step, **given, **where)
 
 

@@ -114,8 +114,8 @@ def package(path: Path, environment: dict[str, str], release_py: str | None = No
     repository.write("pyproject.toml", PYPROJECT)
     repository.write("handler_base/__init__.py", "")
     repository.write("tests/test_smoke.py", SMOKE)
-    for name in ("version.py", "dist.py", "release.py", "twine.txt", "build.txt"):
-        repository.write(f".gitea/{name}", (SHIPPED / name).read_text())
+    for file in (*SHIPPED.glob("*.py"), *SHIPPED.glob("*.txt")):
+        repository.write(f".gitea/{file.name}", file.read_text())
     if release_py:
         repository.write(".gitea/release.py", release_py)
     repository.write(".gitignore", ".venv/\n")

@@ -149,7 +149,7 @@ def test_version_that_the_backend_makes_up(history: Repository) -> None:
     history.write("handler_base/__init__.py", '__version__ = "7.0.0"\n')
     history.commit("feat: a")
     _, log = build(history, until="build", expect=1)
-    assert "release: the build did not make one wheel and one sdist of handler-base 0.1.0" in log.splitlines()[-1]
+    assert "dist: the build did not make one wheel and one sdist of handler-base 0.1.0" in log.splitlines()[-1]
 
 
 def test_wheel_passes_its_smoke_test(history: Repository) -> None:
@@ -187,7 +187,7 @@ def test_broken_package(history: Repository, name: str, text: str, words: str) -
         synced(history)
     _, log = build(history, expect=1)
     last = log.splitlines()[-1]
-    assert last.startswith("release: ")
+    assert last.startswith("dist: ")
     assert words in last
 
 
@@ -198,7 +198,7 @@ def test_missing_smoke_test(history: Repository) -> None:
     history.commit("feat: a")
     synced(history)
     _, log = build(history, expect=1)
-    assert log.splitlines()[-1].startswith("release: tests/test_smoke.py")
+    assert log.splitlines()[-1].startswith("dist: tests/test_smoke.py")
 
 
 def test_package_without_readme_releases(history: Repository) -> None:
@@ -224,4 +224,4 @@ def test_output_of_programs_is_no_command(tmp_path: Path, environment: dict[str,
     _, log = build(repository, until="build")
     assert "::set-output name=a::b" in log
     for line in log.splitlines():
-        assert line.startswith(("    ", "release: ")), line
+        assert line.startswith(("    ", "dist: ")), line

@@ -150,7 +150,7 @@ def test_stated_version_that_is_none(history: Repository, line: str) -> None:
     """What cannot be a base is refused with the change to make."""
     stated(history, line)
     history.commit("fix: a")
-    with pytest.raises(AssertionError, match=r'release: project.version .* not like 1\.2\.3: write .*"0\.0\.0"'):
+    with pytest.raises(AssertionError, match=r'project.version .* not like 1\.2\.3: write .*"0\.0\.0"'):
         found(history)
 
 
