@@ -145,11 +145,18 @@ def test_the_first_internal_dependency(indexes: Indexes, render: Render, run: Ru
     assert index["explicit"] is True
     assert indexes.asked == [], "a package that needs none of its owner's asks for none"
 
+    text = (package / "pyproject.toml").read_text()
+    other = '[[tool.uv.index]]\nname = "torch"\nurl = "https://torch.test/simple"\nexplicit = true\n\n'
+    (package / "pyproject.toml").write_text(text.replace("[[tool.uv.index]]", f"{other}[[tool.uv.index]]", 1))
     run("bash", "-euc", adding(package), cwd=package, env=indexes.env)
     held = tomllib.loads((package / "pyproject.toml").read_text())
     assert held["project"]["dependencies"] == ["handler-base>=1.0"]
     assert held["tool"]["uv"]["sources"] == {"handler-base": {"index": "gitea"}}
-    assert held["tool"]["uv"]["index"] == [{"name": "gitea", "url": indexes.owner}]
+    torch = {"name": "torch", "url": "https://torch.test/simple", "explicit": True}
+    assert {index["name"]: index for index in held["tool"]["uv"]["index"]} == {
+        "gitea": {"name": "gitea", "url": indexes.owner},
+        "torch": torch,
+    }
     assert not list(package.glob("*.bak"))
     assert locked(package) == OURS
 
@@ -231,6 +238,17 @@ def wrong(indexes: Indexes, render: Render, run: Run) -> Path:
     run("uv", "lock", "--upgrade", cwd=package, env=indexes.env)
     assert locked(package) == OURS | {"mlflow-utils": "99.0"}
     return package
+
+
+def test_a_name_that_is_locked_twice_is_red(indexes: Indexes, render: Render, run: Run) -> None:
+    """Markers can give a name two entries, from two indexes: each is looked at."""
+    package = render(project_name="consumer", gitea_url=indexes.server, gitea_owner=OWNER)
+    entry = '[[package]]\nname = "mlflow-utils"\nversion = "{}"\nsource = {{ registry = "{}" }}\n'
+    text = f"version = 1\n{entry.format('99.0', indexes.public)}{entry.format('1.0', indexes.owner)}"
+    (package / "uv.lock").write_text(text)
+    assert "uv.lock takes mlflow-utils from" in compared(indexes, package, run, 1)
+    (package / "uv.lock").unlink()
+    assert compared(indexes, package, run, 1).startswith("check_index: there is no uv.lock. Fix: run `uv lock`")
 
 
 def test_a_lock_of_somebody_elses_package_is_red(indexes: Indexes, wrong: Path, run: Run) -> None:

@@ -20,11 +20,11 @@ INDEX, HERE = os.environ["INDEX_URL"], f"{os.environ['REGISTRY_URL']}/simple/"
 FIX = "Fix: delete `explicit = true` from pyproject.toml, run `uv lock --upgrade-package NAME`, and commit both."
 
 
-def indexes(text: str) -> dict[str, str]:
+def indexes(text: str) -> set[tuple[str, str]]:
     """Returns the packages that a uv.lock takes from an index, each with the address of that index."""
     packages = tomllib.loads(text).get("package", [])
-    taken = {package["name"]: package.get("source", {}).get("registry", "") for package in packages}
-    return {name: address for name, address in taken.items() if address}
+    taken = {(package["name"], package.get("source", {}).get("registry", "")) for package in packages}
+    return {(name, address) for name, address in taken if address}
 
 
 def owners(address: str) -> bool:
@@ -36,22 +36,26 @@ def ask(name: str) -> int:
     """Returns how the owner's index answers for a name: 200 if it has the package, 404 if not, 0 for no answer."""
     login = base64.b64encode(f"{SECRET['INDEX_USER']}:{SECRET['INDEX_TOKEN']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}"} if SECRET["INDEX_TOKEN"] else {}
-    return http("GET", f"{HERE}{name}/", headers, pauses=())[0]
+    return http("GET", f"{HERE}{name}/", headers, pauses=(), timeout=10)[0]
 
 
 def main() -> None:
     """Compares uv.lock with the owner's index, and with the uv.lock of the commit before."""
-    locked = indexes(Path("uv.lock").read_text("utf-8"))
-    names = {name: address for name, address in locked.items() if not owners(address)}
-    before = indexes(git("show", "HEAD^:uv.lock", check=False))
-    with ThreadPoolExecutor(8) as pool:
-        answers = dict(zip(names, pool.map(ask, names), strict=True))
+    lock = Path("uv.lock")
+    need(lock.exists(), "there is no uv.lock. Fix: run `uv lock`, and commit it.")
+    names = {name: address for name, address in indexes(lock.read_text("utf-8")) if not owners(address)}
+    first, *rest = [*names] or [""]
+    answers = {first: ask(first)} if first else {}
+    if {200, 404} & set(answers.values()):  # else it would answer none of them
+        with ThreadPoolExecutor(8) as pool:
+            answers |= zip(rest, pool.map(ask, rest), strict=True)
     wrong = [name for name, status in answers.items() if status == 200]
     for name in wrong:
         say(f"uv.lock takes {name} from {names[name]}, and the owner's index has a package of that name.")
     need(not wrong, FIX.replace("NAME", wrong[0] if wrong else ""))
     # A name whose last version was deleted from the owner's index is free for anybody on the next one.
-    moved = [name for name in names if owners(before.get(name, ""))]
+    before = indexes(git("show", "HEAD^:uv.lock", check=False))
+    moved = sorted({name for name, address in before if owners(address)} & names.keys())
     for name in moved:
         say(f"uv.lock takes {name} from {names[name]}, and took it from the owner's index before, where it is gone.")
     need(not moved, "Fix: upload it to the owner's index again, or remove what needs it, and lock again.")

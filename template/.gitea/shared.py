@@ -101,9 +101,14 @@ def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool,
 
 
 def http(
-    method: str, url: str, headers: dict[str, str], body: str | None = None, pauses: tuple[float, ...] = PAUSES
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: str | None = None,
+    pauses: tuple[float, ...] = PAUSES,
+    timeout: float = 30,
 ) -> tuple[int, str]:
-    """Asks a server, again after a failure and each pause, and follows no redirect.
+    """Asks a server, again after a failure and each pause, and follows no redirect. All times are in seconds.
 
     Returns:
         The status (0: no answer) and the text.
@@ -112,7 +117,7 @@ def http(
     path = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
     for pause in (*pauses, 0):
         try:
-            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=30)
+            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=timeout)
             server.request(method, path, body and body.encode(), headers)
             answer = server.getresponse()
             status, text = answer.status, answer.read().decode("utf-8", "replace")

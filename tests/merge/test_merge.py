@@ -326,6 +326,14 @@ def test_arrays_of_tables_merge_by_name() -> None:
     )
 
 
+def test_a_key_of_an_element_that_is_deleted_stays_deleted() -> None:
+    """The command that adds the first package of the same owner deletes `explicit`; no update brings it back."""
+    base = '[[tool.uv.index]]\nname = "gitea"\nurl = "a"\nexplicit = true\n'
+    ours = base.replace("explicit = true\n", "")
+    assert merged(ours, base, base).text == ours
+    assert merged(ours, base, base.replace('"a"', '"b"')).text == ours.replace('"a"', '"b"')
+
+
 def test_an_element_goes_as_a_whole_or_not_at_all() -> None:
     """An index that the pattern dropped is never left without its name."""
     base = '[[tool.uv.index]]\nname = "gitea"\nurl = "a"\n\n[[tool.uv.index]]\nname = "b"\n'

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,20 @@ def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment
     assert {name: hashlib.sha256(data).hexdigest() for name, data in second.items()} == {
         name: hashlib.sha256(data).hexdigest() for name, data in first.items()
     }
+
+
+def test_backend_is_compared_with_its_hashes(history: Repository, tmp_path: Path) -> None:
+    """Another file of the pinned backend is not run; a backend of the package's own is, and the log says so."""
+    pins = history.path / ".gitea/build.txt"
+    pins.write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", pins.read_text()))
+    history.commit("feat: a")
+    _, log = build(history, until="build", expect=1)
+    assert "the package does not build" in log.splitlines()[-1]
+    history.write("pyproject.toml", PYPROJECT.replace("==1.33.0", ""))
+    history.commit("fix: another backend")
+    files, log = build(history, until="build")
+    assert len(files) == 2
+    assert "so no hash of it is checked" in log
 
 
 def test_files_come_from_the_commit_only(history: Repository, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from act_package import GREEN, PUBLISHER, READER, Package, clean_environment, patched_workflow, without_gates
+from act_package import GREEN, OWNER, PUBLISHER, READER, Package, clean_environment, patched_workflow, without_gates
 from loopback_gitea import Forge
 
 # A small package of the public index, at a much higher version there: whoever asks in the wrong place gets that one.
@@ -66,6 +66,16 @@ def test_internal_dependency(new_package: Callable[..., Package], forge: Forge, 
         reads = [r for r in forge.requests(part=f"/pypi/packages/{SISTER}") if r.status == 200]
         assert {(r.user, r.password) for r in reads} == {READER}
         assert {(r.user, r.password) for r in forge.stored(owner)} == {PUBLISHER}
+
+
+def test_lock_of_somebody_elses_package(package: Package) -> None:
+    """A name that the owner has too, and that uv.lock takes from the public index, makes lint red, nothing else."""
+    (package.forge.folder / "packages" / OWNER / "iniconfig-0.0.1-py3-none-any.whl").write_bytes(b"the owner's")
+    run = package.run(options=("--job", "lint"))
+    assert run.jobs == {"lint": "failure"}, run
+    assert "check_index: uv.lock takes iniconfig from " in run.log("lint")
+    assert "Fix: delete `explicit = true`" in run.log("lint")
+    assert run.steps[-1].name != "Lint"
 
 
 @pytest.mark.slow
