@@ -54,7 +54,8 @@ def make(number: str, dynamic: bool) -> None:
                 entry.mtime, entry.pax_headers = int(env["SOURCE_DATE_EPOCH"]), {}
                 entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
                 new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
-        sdist.write_bytes(gzip.compress((STATE / "sdist.tar").read_bytes(), mtime=0))
+        packed = gzip.compress((STATE / "sdist.tar").read_bytes(), mtime=0)
+        sdist.write_bytes(packed[:9] + b"\xff" + packed[10:])  # Python 3.11 writes its system there, newer ones do not
 
 
 def build() -> None:

@@ -80,6 +80,8 @@ def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment
     history.commit("feat: a")
     first, _ = build(history, until="build")
     assert sorted(first) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
+    # No name, no time, no operating system (RFC 1952): each Python writes these ten bytes.
+    assert first["handler_base-0.1.0.tar.gz"][:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
     (tmp_path / "elsewhere").mkdir()
     old = os.umask(0o077)
