@@ -7,13 +7,12 @@ uv asks the owner's index for direct dependencies alone while that is `explicit`
 was deleted. Somebody else may have that name there. Only the standard library. The template owns this file.
 """
 
-import base64
 import os
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shared import SECRET, git, http, need, one_line, say
+from shared import SECRET, basic, git, http, need, one_line, say
 
 # The same index by two addresses: uv.lock has the one for people, and this job reaches the other.
 INDEX, HERE = os.environ["INDEX_URL"], f"{os.environ['REGISTRY_URL']}/simple/"
@@ -34,18 +33,17 @@ def owners(address: str) -> bool:
 
 def ask(name: str) -> int:
     """Returns how the owner's index answers for a name: 200 if it has the package, 404 if not, 0 for no answer."""
-    login = base64.b64encode(f"{SECRET['INDEX_USER']}:{SECRET['INDEX_TOKEN']}".encode()).decode()
-    headers = {"Authorization": f"Basic {login}"} if SECRET["INDEX_TOKEN"] else {}
-    return http("GET", f"{HERE}{name}/", headers, pauses=(), timeout=10)[0]
+    login = {"Authorization": basic(SECRET["INDEX_USER"], SECRET["INDEX_TOKEN"])} if SECRET["INDEX_TOKEN"] else {}
+    return http("GET", f"{HERE}{name}/", login, pauses=(), limit=10)[0]
 
 
 def main() -> None:
     """Compares uv.lock with the owner's index, and with the uv.lock of the commit before."""
     lock = Path("uv.lock")
     need(lock.exists(), "there is no uv.lock. Fix: run `uv lock`, and commit it.")
-    names = {name: address for name, address in indexes(lock.read_text("utf-8")) if not owners(address)}
-    first, *rest = [*names] or [""]
-    answers = {first: ask(first)} if first else {}
+    names = {name: address for name, address in sorted(indexes(lock.read_text("utf-8"))) if not owners(address)}
+    first, rest = list(names)[:1], list(names)[1:]
+    answers = {name: ask(name) for name in first}
     if {200, 404} & set(answers.values()):  # else it would answer none of them
         with ThreadPoolExecutor(8) as pool:
             answers |= zip(rest, pool.map(ask, rest), strict=True)

@@ -8,7 +8,6 @@ what it built goes to the publish job with its sha256. Only the standard library
 """
 
 import gzip
-import hashlib
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from shared import SECRET, git, need, output, run, say
+from shared import SECRET, git, need, output, run, say, sums
 from version import DIST, STATE, planned, project, twine, whole
 
 TREE, SMOKE = STATE / "tree", STATE / "smoke"
@@ -66,13 +65,14 @@ def build() -> None:
     say(f"version {version}" if version else f"nothing to release: {why}")
     number = version or "0.0.0"  # built all the same, to be tested
     make(number, dynamic)
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(DIST.iterdir())}
-    right = len(files) == 2 and whole(list(files), number) and all(re.fullmatch(r"[\w.+-]+", file) for file in files)
+    files = sums(DIST)
+    handed = " ".join(f"{file}={digest}" for file, digest in files.items())
+    right = len(files) == 2 and whole(list(files), number) and re.fullmatch(r"[\w.+-]+=\w+ [\w.+-]+=\w+", handed)
     need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
     for file, digest in files.items():
         say(f"built {file}, sha256 {digest}")
     if version:
-        output(version=version, dist=str(DIST), files=" ".join(f"{file}={digest}" for file, digest in files.items()))
+        output(version=version, dist=str(DIST), files=handed)
 
 
 def check() -> None:

@@ -4,19 +4,17 @@
 """Publishes the files that the test job built: a tag that reserves the version, then the upload.
 
 The publish job runs `release.py preflight`, `tag` and `upload`, one step each; no code of the package runs there. The
-tag comes before the upload: git gives a new tag to one of any number of racing jobs, so it is the lock. A job that is
-cut off after it is healed by running that job again. Only the standard library. The template owns this file.
+tag comes before the upload: git gives a new tag to one of any number of racing jobs, so it is the lock. If a job is
+interrupted after it, run that job again. Only the standard library. The template owns this file.
 """
 
-import base64
-import hashlib
 import os
 import re
 import sys
 import time
 from pathlib import Path
 
-from shared import ORIGIN, PAUSES, REPOSITORY, SECRET, digests, done, git, http, need, output, remote, say
+from shared import FILES, ORIGIN, PAUSES, SECRET, basic, done, git, http, need, output, remote, say, sums
 from version import DIST, STATE, install_twine, number, planned, project, reachable, tags, twine, whole
 
 UPLOAD = ("upload", "--non-interactive", "--disable-progress-bar", "--config-file", os.devnull, "--repository-url")
@@ -24,16 +22,13 @@ AGAIN = "run all jobs of this run again."
 
 NUMBER = STATE / "version"
 REGISTRY = os.environ.get("REGISTRY_URL", "")
-# What the test job handed over: a version, and each file with its sha256.
-VERSION = os.environ.get("VERSION", "")
-FILES = digests(os.environ.get("FILES", ""))
+VERSION = os.environ.get("VERSION", "")  # that the test job built
 
 
-def registry(method: str, url: str, form: str | None = None) -> tuple[int, str]:
+def registry(method: str, url: str, form: str = "") -> tuple[int, str]:
     """Asks the registry, as the account that uploads. Returns the status (0: no answer) and the text."""
-    login = base64.b64encode(f"{SECRET['REGISTRY_USER']}:{SECRET['REGISTRY_TOKEN']}".encode()).decode()
     kind = {"Content-Type": "multipart/form-data; boundary=release"} if form else {}  # Gitea: 500 where no part comes
-    return http(method, url, {"Authorization": f"Basic {login}", **kind}, form)
+    return http(method, url, {"Authorization": basic(SECRET["REGISTRY_USER"], SECRET["REGISTRY_TOKEN"]), **kind}, form)
 
 
 def reserved() -> str:
@@ -73,7 +68,7 @@ def compare() -> None:
         return
     need(version == VERSION, f"this commit was built as version {VERSION or '(none)'}, and is now {version}: {AGAIN}")
     need(whole(list(FILES), version), f"the test job named no wheel and sdist of {version}: {AGAIN}")
-    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in DIST.glob("*")}
+    there = sums(DIST)
     need(there, f"no files came from the test job; Gitea keeps them 30 days: {AGAIN}")
     need(there == FILES, f"the files that came are not those that the test job built: {AGAIN}")
     install_twine()  # all that can fail, before the tag
@@ -153,9 +148,9 @@ def verify() -> None:
 def link() -> None:
     """Shows the package on its repository's page. Gitea can from 1.24 on, and a refusal is no failure."""
     server, _, owner = REGISTRY.removesuffix("/pypi").partition("/api/packages/")
-    repository = Path(REPOSITORY).name
+    repository = Path(ORIGIN).name
     page = f"{server}/api/v1/packages/{owner}/pypi/{project()[0]}/-/link/{repository}"
-    if owner and (status := registry("POST", page, "")[0]) not in (201, 400):  # 400: it is linked already
+    if owner and (status := registry("POST", page)[0]) not in (201, 400):  # 400: it is linked already
         say(f"Gitea did not link the package to its repository ({status}); you can, on the package's page.")
 
 

@@ -4,6 +4,7 @@ Only the standard library. The template owns this file.
 """
 
 import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -24,6 +25,8 @@ SERVER = os.environ.get("GITHUB_SERVER_URL", "").rstrip("/")
 REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
 # The runner's own word for where this repository is: .git/config may name any other server.
 ORIGIN = f"{SERVER}/{REPOSITORY}"
+# What another job handed over: each file with its sha256, as NAME=SHA256 NAME=SHA256.
+FILES = dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", os.environ.get("FILES", "")))
 PAUSES = (1, 3, 9)  # seconds before a server is asked again
 # Removed from the environment at once, so that no program that is started from here inherits them. The last four are
 # what runners add by themselves.
@@ -62,9 +65,9 @@ def output(**values: str) -> None:
         file.writelines(f"{name}={value}\n" for name, value in values.items())
 
 
-def digests(text: str) -> dict[str, str]:
-    """Returns the files that another job handed over, with their sha256, from `NAME=SHA256 NAME=SHA256`."""
-    return dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", text))
+def sums(folder: Path) -> dict[str, str]:
+    """Returns the sha256 of each file in a folder, and an empty text for what is no file."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "" for p in sorted(folder.glob("*"))}
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
@@ -89,26 +92,27 @@ def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> 
     return "" if result.returncode else result.stdout.decode("utf-8", "replace").strip()
 
 
+def basic(user: str, password: str) -> str:
+    """Returns what an Authorization header says of a login."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool, str]:
     """Runs git with a token, which only the server at `url` and the environment of this one process get."""
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     if token and url.startswith("http"):
         count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-        login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         env |= {f"GIT_CONFIG_KEY_{count}": f"http.{url}.extraheader", "GIT_CONFIG_COUNT": str(count + 1)}
-        env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: Basic {login}"
+        env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: {basic('x-access-token', token)}"
     return run(*GIT, *arguments, env=env)
 
 
 def http(
-    method: str,
-    url: str,
-    headers: dict[str, str],
-    body: str | None = None,
-    pauses: tuple[float, ...] = PAUSES,
-    timeout: float = 30,
+    method: str, url: str, headers: dict[str, str], body: str = "", pauses: tuple[float, ...] = PAUSES, limit: int = 30
 ) -> tuple[int, str]:
-    """Asks a server, again after a failure and each pause, and follows no redirect. All times are in seconds.
+    """Asks a server, again after a failure and each pause, and follows no redirect.
+
+    Times are in seconds; `limit` is that of each read.
 
     Returns:
         The status (0: no answer) and the text.
@@ -117,8 +121,8 @@ def http(
     path = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
     for pause in (*pauses, 0):
         try:
-            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=timeout)
-            server.request(method, path, body and body.encode(), headers)
+            server = (HTTPSConnection if address.scheme == "https" else HTTPConnection)(address.netloc, timeout=limit)
+            server.request(method, path, body.encode() or None, headers)
             answer = server.getresponse()
             status, text = answer.status, answer.read().decode("utf-8", "replace")
         except (OSError, HTTPException) as error:

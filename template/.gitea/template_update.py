@@ -11,24 +11,27 @@ takes no more from it than a tree of files and text, and runs nothing of it. Onl
 owns this file.
 """
 
-import hashlib
 import json
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
-from shared import ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, digests, done, git, http, need, output, remote, say
+from shared import FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, output, remote, say, sums
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
 TEMPLATE, HANDED = TEMP / "template", TEMP / "handed"
 TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["GITHUB_TOKEN"]
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
+VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 TAG = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(-[0-9]+-g[0-9a-f]+)?")  # a commit after a version counts as it
-LONGEST, LINES, LINE = 60_000, 200, 500  # characters of the whole text, lines of a part, characters of a line
+LONGEST, PART, LINES, LINE = 60_000, 10_000, 200, 500  # characters of the text and a part, lines, characters of a line
+FIELDS = {"reasons", "subjects", "report", "results", "failures"}
+AGAIN = "run all jobs of this run again."
 NEEDED = (
     "Put a token with the scope write:repository into the secret TEMPLATE_TOKEN, of an account in a team that may "
     "write Code and Pull Requests of this repository."
@@ -55,7 +58,7 @@ def api(method: str, path: str, *expected: int, **body: str) -> tuple[int, Any]:
     """
     headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
     url = f"{SERVER}/api/v1/repos/{REPOSITORY}{path}"
-    status, text = http(method, url, headers, json.dumps(body) if body else None)
+    status, text = http(method, url, headers, json.dumps(body) if body else "")
     need(status, f"no answer from {SERVER} ({text}). Check that Gitea runs there, then run this again.")
     if 200 <= status < 300:
         return status, json.loads(text)
@@ -64,14 +67,13 @@ def api(method: str, path: str, *expected: int, **body: str) -> tuple[int, Any]:
     return status, None
 
 
-def refused(status: int, what: str) -> NoReturn:
+def refused(status: int, what: str) -> None:
     """Fails the job after an answer of Gitea that is not a success."""
     whose = "TEMPLATE_TOKEN" if SECRET["TEMPLATE_TOKEN"] else "the job's own token"
-    unknown = status == 401 and SECRET["TEMPLATE_TOKEN"]
-    need(not unknown, f"Gitea does not know the token in the secret TEMPLATE_TOKEN. {NEEDED}")
+    known = status != 401 or not SECRET["TEMPLATE_TOKEN"]
+    need(known, f"Gitea does not know the token in the secret TEMPLATE_TOKEN. {NEEDED}")
     need(status not in (401, 403, 404), f"Gitea refuses {whose} ({status}, {what}). {NEEDED}")
     need(False, f"Gitea answered {status} ({what}). Run this again, or read Gitea's log.")
-    raise AssertionError
 
 
 def clone() -> None:
@@ -90,6 +92,7 @@ def clone() -> None:
         source = SERVER + source.removeprefix(GITEA)
     words = ("clone", "--quiet", "--", source, TEMPLATE)
     if not remote("", *words)[0]:
+        say("not public, or not there: asked again with a token")
         token = SECRET["TEMPLATE_READ_TOKEN"] or SECRET["GITHUB_TOKEN"]
         secret = "the secret TEMPLATE_READ_TOKEN needs a token with the scope read:repository that may read it"
         need(remote(token, *words, url=f"{SERVER}/")[0], f"the template is gone, or private: then {secret}.")
@@ -98,7 +101,7 @@ def clone() -> None:
 def look() -> None:
     """Hands on the newest version, or ends the step if there is nothing to do."""
     clone()
-    known = {number: tag for tag in git("tag", cwd=TEMPLATE).split() if "-" not in tag and (number := parse(tag))}
+    known = {parse(tag) or (): tag for tag in filter(VERSION.fullmatch, git("tag", cwd=TEMPLATE).split())}
     before, newest = answer("_commit"), max(known, default=None)
     now = parse(before)
     if newest is None or (now and now >= newest):
@@ -134,22 +137,25 @@ def state(tag: str) -> tuple[str, str, int]:
 
 def handed() -> tuple[str, dict[str, Any]]:
     """Returns the tree of files and the text that the first job handed over, if they came over unchanged."""
-    files, again = digests(os.environ.get("FILES", "")), "run all jobs of this run again."
-    need(set(files) == {"update.bundle", "plan.json"}, f"the first job handed over no update: {again}")
-    for name, digest in files.items():
-        need((HANDED / name).exists(), f"{name} did not come from the first job: {again}")
-        same = hashlib.sha256((HANDED / name).read_bytes()).hexdigest() == digest
-        need(same, f"{name} is not what the first job handed over: {again}")
+    there = sums(HANDED)
+    need(set(FILES) == {"update.bundle", "plan.json"}, f"the first job handed over no update: {AGAIN}")
+    for name, digest in FILES.items():
+        need(name in there, f"{name} did not come from the first job: {AGAIN}")
+        need(there[name] == digest, f"{name} is not what the first job handed over: {AGAIN}")
     git("-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--no-tags", HANDED / "update.bundle", "HEAD")
     parents = git("rev-list", "--parents", "--max-count=1", "FETCH_HEAD").split()[1:]
-    need(parents == [git("rev-parse", "HEAD")], f"the update is not one commit on top of this one: {again}")
-    return git("rev-parse", "FETCH_HEAD^{tree}"), json.loads((HANDED / "plan.json").read_text("utf-8"))
+    need(parents == [git("rev-parse", "HEAD")], f"the update is not one commit on top of this one: {AGAIN}")
+    plan: Any = None
+    with suppress(ValueError):
+        plan = json.loads((HANDED / "plan.json").read_bytes())
+    need(isinstance(plan, dict) and plan.keys() >= FIELDS, f"plan.json lacks what the text is made of: {AGAIN}")
+    return git("rev-parse", "FETCH_HEAD^{tree}"), plan
 
 
 def open_pull() -> None:
     """Pushes the branch, opens its pull request, and closes those of older versions."""
     tag = os.environ.get("VERSION", "")
-    need(parse(tag) and "-" not in tag, "the first job handed over no version: run all jobs of this run again.")
+    need(VERSION.fullmatch(tag), f"the first job handed over no version: {AGAIN}")
     base, lease, number = state(tag)
     branch = f"template/{tag}"
     if number:
@@ -189,7 +195,8 @@ def close_older(base: str, branch: str, newest: int) -> None:
 def fenced(text: object) -> str:
     """Returns text in a code block, where no name is mentioned, no number links, and no `closes #1` closes anything."""
     lines = [line[:LINE] for line in str(text).splitlines()]
-    cut = "\n".join(lines[:LINES] + [f"and {len(lines) - LINES} lines more"] * (len(lines) > LINES))
+    more = f"\nand {len(lines) - LINES} lines more" if len(lines) > LINES else ""
+    cut = "\n".join(lines[:LINES])[:PART] + more
     fence = max(["```", *(f"{ticks}`" for ticks in re.findall("`{3,}", cut))], key=len)
     return f"{fence}text\n{cut}\n{fence}\n"
 

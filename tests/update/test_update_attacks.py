@@ -1,9 +1,15 @@
 """A template whose newest version is hostile: what it reaches in one job, and what in the workflow's two."""
 
+import hashlib
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
+from rendering import ROOT
 from scene import BRANCH, WORKFLOW, Scene
 from test_update_workflow import GREEN, UNOPENED, last_words
 
@@ -46,6 +52,30 @@ def test_what_a_newer_template_reaches(scene: Scene, tmp_path: Path) -> None:
     assert set(scene.heads) == {"main", "template/v1.2.0"}
     # What it did to this repository's programs is in no commit that the reviewer does not see.
     assert "edited_program" not in scene.show(".gitea/template_update.py", "main")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "no JSON", '{"reasons": ""}'])
+def test_a_plan_that_is_none_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    """Whatever the first job hands over, no traceback is what a person reads."""
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run([*git, "init", "-q", "-b", "main", tmp_path / "here"], check=True)
+    for message in ("one", "two"):
+        words = ["commit", "-q", "--allow-empty", "-m", message]
+        subprocess.run([*git, *words], cwd=tmp_path / "here", check=True)
+    handed = tmp_path / "handed"
+    handed.mkdir()
+    words = ["bundle", "create", "-q", str(handed / "update.bundle"), "HEAD", "^HEAD^"]
+    subprocess.run(["git", *words], cwd=tmp_path / "here", check=True)
+    subprocess.run(["git", "reset", "-q", "--hard", "HEAD^"], cwd=tmp_path / "here", check=True)
+    (handed / "plan.json").write_text(text)
+    sums = [f"{file.name}={hashlib.sha256(file.read_bytes()).hexdigest()}" for file in handed.iterdir()]
+    env = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "FILES": " ".join(sums)}
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import template_update; template_update.handed()"
+    words = [sys.executable, "-c", code, str(ROOT / "template/.gitea")]
+    done = subprocess.run(words, cwd=tmp_path / "here", env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "plan.json lacks what the text is made of: run all jobs of this run again." in done.stdout.splitlines()[-1]
 
 
 def test_what_is_changed_on_the_way_is_not_opened(scene: Scene, tmp_path: Path) -> None:

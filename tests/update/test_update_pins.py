@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 from record import RECORDED
 from versions import ROOT, Package
 
@@ -122,3 +123,15 @@ def test_a_text_is_bounded(own: ModuleType) -> None:
     shown = own.fenced("\n".join(["x" * 10_000] * 10_000))
     assert len(shown) < own.LINES * (own.LINE + 1) + 100
     assert "and 9800 lines more" in shown
+
+
+@pytest.mark.parametrize("line", ["x" * 10_000, "`" * 10_000])
+def test_no_text_of_the_first_job_hides_what_comes_after_it(own: ModuleType, line: str) -> None:
+    """The last paragraph warns the reviewer: it is there, outside of every code block, whatever was handed over."""
+    plan = dict.fromkeys(own.FIELDS, "\n".join([line] * 10_000))
+    text = own.compose("v1.2.0", plan)
+    assert len(text) <= own.LONGEST
+    assert text.endswith("it runs with this repository's secrets then.\n")
+    blocks = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
+    assert len(blocks) == len(own.FIELDS)
+    assert not [token for token in blocks if "Read what changes" in token.content]

@@ -121,6 +121,7 @@ def test_nothing_newer(scene: Scene) -> None:
     scene.push("chore: a trial of the template")
     scene.template.write("rollout/prepare.py", 'raise SystemExit("A version that is not released has run.")\n')
     scene.template.tag("2.0.0-rc1", "feat: try this")
+    scene.template.git("tag", "3.0.0")  # no version: it has no v
     scene.publish()
     scene.template.git("--git-dir", scene.gitea.bare(TEMPLATE), "tag", "--delete", NEW)
     run = scene.run()
