@@ -155,7 +155,7 @@ def make_template(folder: Path) -> Path:
         ("pyproject.toml.jinja", '"pytest"', '"pytest>=8"'),
         ("pyproject.toml.jinja", 'requires = ["hatchling==', 'requires = ["hatchling>='),
         (".gitea/workflows/ci.yaml.jinja", "name: CI\n", "name: CI\n# newer\n"),
-        (".gitea/release.py", "import base64\n", "import base64  # newer\n"),
+        (".gitea/release.py", "import os\n", "import os  # newer\n"),
         ("README.md.jinja", "## Work on it", "## How to work on it"),
     ):
         path = made.path / "template" / name
