@@ -8,15 +8,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / ".gitea"))
 
-import release
+import lock
 import shared
 import version
 
-release.fetch()
+lock.fetch()
 number, why = version.planned()
 if not number:
     shared.done(f"nothing to release: {why}")
-release.NUMBER.parent.mkdir(parents=True, exist_ok=True)
-release.NUMBER.write_text(number)
-release.lock()
+lock.NUMBER.parent.mkdir(parents=True, exist_ok=True)
+lock.NUMBER.write_text(number)
+lock.lock()
 shared.output(version=number, name=version.project()[0])

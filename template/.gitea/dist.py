@@ -16,11 +16,14 @@ import tarfile
 import tomllib
 from pathlib import Path
 
+from notes import misses
 from shared import SECRET, git, need, output, run, say, sums
-from version import DIST, STATE, planned, project, twine, whole
+from version import DIST, STATE, planned, project, whole
 
 TREE, SMOKE = STATE / "tree", STATE / "smoke"
 FIX = "fix what it says above, and push."
+LFS = b"version https://git-lfs"
+LFS_FIX = "have git-lfs on the runner, and the line `git lfs install && git lfs pull` in .gitea/setup.sh."
 PYTEST = "-I -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib test_smoke.py"
 INSTALL = ("uv", "pip", "install", "--no-config", "--no-deps", "--reinstall", "--python")
 
@@ -35,36 +38,61 @@ def pinned() -> tuple[str | Path, ...]:
     return ()
 
 
-def make(number: str, dynamic: bool) -> None:
+def place(source: Path, tree: Path, commit: str) -> None:
+    """Checks a commit out into a new folder, with the submodules and the Git LFS files that `source` has fetched."""
+    git("clone", "--quiet", "--shared", "--no-checkout", source, tree)
+    git("-c", f"lfs.storage={source / '.git/lfs'}", "checkout", "--quiet", "--detach", commit, cwd=tree)
+    listing = git("ls-tree", "-r", "-z", commit, cwd=tree)
+    for digest, path in re.findall(r"(?:^|\0)160000 commit ([0-9a-f]+)\t([^\0]+)", listing):
+        line = "add the line `git submodule update --init --recursive` to .gitea/setup.sh."
+        need((source / path / ".git").exists(), f"the submodule {path} is not there, so files would be missing: {line}")
+        place(source / path, tree / path, digest)
+        shutil.rmtree(tree / path / ".git")
+
+
+def make(number: str, variable: str) -> None:
     """Builds a version from a fresh clone of the commit: nothing of the job's tree gets in, the bytes stay the same."""
-    git("clone", "--quiet", "--shared", "--no-checkout", ".", str(TREE))
-    git("-C", str(TREE), "checkout", "--quiet", "--detach", git("rev-parse", "HEAD"))
-    env = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
-    if dynamic:
-        env["SETUPTOOLS_SCM_PRETEND_VERSION"] = number  # hatch-vcs takes no package's own variable
-    need(dynamic or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {FIX}")
+    place(Path.cwd(), TREE, git("rev-parse", "HEAD"))
+    env = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")} | ({variable: number} if variable else {})
+    need(variable or run("uv", "version", number, "--frozen", cwd=TREE)[0], f"uv cannot write the version: {FIX}")
     if SECRET["INDEX_TOKEN"]:  # uv asks the owner's index for what builds the package, too
         env |= {"UV_INDEX_GITEA_USERNAME": SECRET["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": SECRET["INDEX_TOKEN"]}
     words = ("uv", "build", "--no-create-gitignore", "--out-dir", DIST, *pinned())
     need(run(*words, cwd=TREE, env=env)[0], f"the package does not build: {FIX}")
-    for sdist in DIST.glob("*.gz"):  # not every backend leaves out when and by whom an sdist was made
-        with tarfile.open(sdist) as old, tarfile.open(STATE / "sdist.tar", "w") as new:
-            for entry in sorted(old, key=lambda entry: entry.name):
-                entry.mtime, entry.pax_headers = int(env["SOURCE_DATE_EPOCH"]), {}
-                entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
-                new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
-        packed = gzip.compress((STATE / "sdist.tar").read_bytes(), mtime=0)
-        sdist.write_bytes(packed[:9] + b"\xff" + packed[10:])  # Python 3.11 writes its system there, newer ones do not
+    for sdist in DIST.glob("*.gz"):
+        pack(sdist, int(env["SOURCE_DATE_EPOCH"]))
+
+
+def pack(sdist: Path, when: int) -> None:
+    """Packs an sdist again: not every backend leaves out when and by whom, and newer Pythons write another header."""
+    with (
+        tarfile.open(sdist) as old,
+        (STATE / "sdist").open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as new,
+    ):
+        for entry in sorted(old, key=lambda entry: entry.name):
+            entry.mtime, entry.pax_headers = when, {}
+            entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
+            content = old.extractfile(entry) if entry.isreg() else None
+            lfs = content and content.read(len(LFS)) == LFS
+            need(not lfs, f"{entry.name} is only the pointer that Git LFS keeps: {LFS_FIX}")
+            if content:
+                content.seek(0)
+            new.addfile(entry, content)
+    (STATE / "sdist").replace(sdist)
 
 
 def build() -> None:
     """Builds the files of this commit's version, and hands their names and sha256 to the workflow."""
     shutil.rmtree(STATE, ignore_errors=True)
     DIST.mkdir(parents=True)
-    (name, _, dynamic), (version, why) = project(), planned()
+    (name, _, variable), (version, why) = project(), planned()
     say(f"version {version}" if version else f"nothing to release: {why}")
+    for line in misses():
+        say(line)
     number = version or "0.0.0"  # built all the same, to be tested
-    make(number, dynamic)
+    make(number, variable)
     files = sums(DIST)
     handed = " ".join(f"{file}={digest}" for file, digest in files.items())
     right = len(files) == 2 and whole(list(files), number) and re.fullmatch(r"[\w.+-]+=\w+ [\w.+-]+=\w+", handed)
@@ -75,13 +103,23 @@ def build() -> None:
         output(version=version, dist=str(DIST), files=handed)
 
 
+def twine(*arguments: str | Path) -> bool:
+    """Installs twine for this job, checking the hash of every file, and runs it. Returns whether it succeeded."""
+    home, pins = STATE / "twine", Path(__file__).with_name("twine.txt")
+    if not (home / "bin/twine").exists():
+        made = run("uv", "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, home)[0]
+        sync = ("uv", "pip", "sync", "--quiet", "--no-config", "--require-hashes", "--no-build", "--python", home, pins)
+        need(made and run(*sync)[0], "twine could not be installed, see above: run this job again.")
+    return run(home / "bin/python", "-I", "-m", "twine", *arguments)[0]
+
+
 def check() -> None:
     """Tests the wheel as users get it: away from the sources, with what uv.lock names beside it and nothing else."""
-    need(twine("check", *DIST.iterdir())[0], f"twine finds the package's description broken: {FIX}")
+    need(twine("check", *DIST.iterdir()), f"twine finds the package's description broken: {FIX}")
     need((TREE / "tests/test_smoke.py").exists(), "tests/test_smoke.py, which tests the wheel, is gone: bring it back.")
     SMOKE.mkdir()
     shutil.copy(TREE / "tests/test_smoke.py", SMOKE)
-    python = Path(".venv/bin/python").absolute()
+    python = Path(os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", "bin/python").absolute()
     need(run(*INSTALL, python, *DIST.glob("*.whl"))[0], f"the wheel does not install: {FIX}")
     need(run(python, *PYTEST.split(), cwd=SMOKE)[0], f"the wheel does not pass tests/test_smoke.py: {FIX}")
 

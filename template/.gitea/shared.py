@@ -33,12 +33,38 @@ PAUSES = (1, 3, 9)  # seconds before a server is asked again
 NAMES = "REGISTRY_USER REGISTRY_TOKEN INDEX_USER INDEX_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
 ADDED = "GITEA_TOKEN FORGEJO_TOKEN ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN".split()
 SECRET = {name: os.environ.pop(name, "") for name in (*NAMES, *ADDED)}
-os.environ.pop("VIRTUAL_ENV", None)  # uv's for the script; the package has its own
+# Settings of the image that would turn a program to other files. The owner's right, and kept: certificates and proxies
+# (SSL_CERT_*, *_CA_BUNDLE, GIT_SSL_*, TWINE_CERT, *_proxy), GIT_CONFIG_*, uv's Python, indexes, caches, limits and
+# UV_PROJECT_ENVIRONMENT, HATCH_*, locale and time zone. Programs that must not read PYTHON* and PIP_* run with -I.
+for name in (
+    "VIRTUAL_ENV UV_PROJECT UV_WORKING_DIR UV_ENV_FILE PYTHONHOME PYTHONPATH PYTHONWARNINGS PYTEST_ADDOPTS "
+    "PYTEST_PLUGINS GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_NAMESPACE GIT_TRACE_REDACT"
+).split():
+    os.environ.pop(name, None)
 
 
 def one_line(text: str) -> str:
     """Returns text on one line: control characters, line breaks and bidirectional marks are escaped."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def marked(text: str) -> str:
+    """Returns text for Markdown, on one line: a word in which Markdown or Gitea would read more than text is code.
+
+    So nothing in it names a person, closes an issue or loads a picture, and snake_case reads as it should.
+    """
+    parts = re.split(r"`([^`]+)`", " ".join(one_line(text).split()))
+    for number, part in enumerate(parts):
+        plain = part.replace("`", "'")
+        special = r"[^\s(),;\"]*(?:[\\*_\[\]<>&~|$@#]|://|www\.|![0-9])[^\s(),;\"]*|^(?:[-+=:]+|[0-9]+[.)])(?=\s|$)"
+        parts[number] = f"`{part}`" if number % 2 else re.sub(special, r"`\g<0>`", plain)
+    return "".join(parts)
+
+
+def summary(text: str) -> None:
+    """Adds Markdown to the page of the run, where Gitea has one."""
+    with open(os.environ.get("GITHUB_STEP_SUMMARY") or os.devnull, "a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
 
 
 def say(sentence: str) -> None:
@@ -50,6 +76,7 @@ def need(condition: object, sentence: str) -> None:
     """Fails the job unless the condition holds. The sentence, its last line, says what to do."""
     if not condition:
         say(sentence)
+        summary(f"**{marked(sentence)}**")
         sys.exit(1)
 
 
@@ -67,7 +94,12 @@ def output(**values: str) -> None:
 
 def sums(folder: Path) -> dict[str, str]:
     """Returns the sha256 of each file in a folder, and an empty text for what is no file."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "" for p in sorted(folder.glob("*"))}
+    found = dict.fromkeys((path.name for path in sorted(folder.glob("*"))), "")
+    for name in found:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[bool, str]:
@@ -80,7 +112,7 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
         command, cwd=cwd, env=full, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout or ():
-            print("   ", one_line(line.rstrip().expandtabs()), flush=True)
+            print("   ", one_line(line.rstrip().expandtabs())[:2000], flush=True)
             text += line
     return process.returncode == 0, text
 
@@ -101,6 +133,9 @@ def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool,
     """Runs git with a token, which only the server at `url` and the environment of this one process get."""
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     if token and url.startswith("http"):
+        found = git("version").split()[2]
+        new = [int(number) for number in re.findall("[0-9]+", found)[:2]] >= [2, 31]
+        need(new, f"git {found} is too old: install git 2.31 or a newer one in the runner's image.")
         count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
         env |= {f"GIT_CONFIG_KEY_{count}": f"http.{url}.extraheader", "GIT_CONFIG_COUNT": str(count + 1)}
         env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: {basic('x-access-token', token)}"
@@ -131,3 +166,8 @@ def http(
             break
         time.sleep(pause)
     return status, text
+
+
+for name, value in SECRET.items():
+    whole = value.isprintable() and value == value.strip()
+    need(whole, f"the secret {name} has a line break or a blank at an end: enter it again without.")

@@ -4,16 +4,23 @@ Only the standard library. The template owns this file.
 """
 
 import re
-import sys
 import tomllib
-from pathlib import Path
 
-from shared import TEMP, git, need, run
+from shared import TEMP, git, need
 
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
 STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
-SUBJECT = re.compile(r"([a-z]+)(?:\([^()]*\))?(!?):", re.IGNORECASE)
-FOOTER = re.compile(r"^BREAKING[ -]CHANGE:", re.MULTILINE)
+SUBJECT = re.compile(r"\ufeff?(\w[\w.+-]*)(?:\((.*?)\))?(!?):\s*(.*)")
+# Footers as Conventional Commits 1.0 has them: in a paragraph that begins with one, not in a comment or a code block.
+HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
+TOKEN = re.compile(r"(?:BREAKING CHANGE|[\w-]+)(?::| #)")
+FOOTER = re.compile(r"^BREAKING[ -]CHANGE(?::| #)[ \t]*(.+(?:\n(?![\w-]+(?:: | #)).+)*)", re.MULTILINE)
+NONE = re.compile(r"\W*(?:none|no|nothing|n/?a)?\W*", re.IGNORECASE)
+MEANT = {"fea": "feat", "fix": "fix", "bug": "fix", "hot": "fix", "maj": "major", "bre": "major"}
+ALMOST = re.compile(
+    r"\ufeff?(feat(?:s|ures?)?|(?:bug|hot)?fix(?:e[sd])?|major|breaking)\b\s*(\(.*?\))?\s*(!?)\s*(?:[:\uff1a-]|\s)\s*(\S.*)",
+    re.IGNORECASE,
+)
 NOTHING, PATCH, MINOR, MAJOR = range(4)
 LEVELS = {"fix": PATCH, "feat": MINOR, "major": MAJOR}
 STATE = TEMP / "release"
@@ -22,23 +29,8 @@ DIST = STATE / "dist"
 Version = tuple[int, ...]
 
 
-def install_twine() -> Path:
-    """Installs twine for this job, checking the hash of every file. Returns the Python of its environment."""
-    home, pins = STATE / "twine", Path(__file__).with_name("twine.txt")
-    if not (home / "bin/twine").exists():
-        made = run("uv", "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, home)[0]
-        sync = ("uv", "pip", "sync", "--quiet", "--no-config", "--require-hashes", "--no-build", "--python", home, pins)
-        need(made and run(*sync)[0], "twine could not be installed, see above: run this job again.")
-    return home / "bin/python"
-
-
-def twine(*arguments: str | Path, env: dict[str, str] | None = None) -> tuple[bool, str]:
-    """Runs twine. Returns whether it succeeded, and its output."""
-    return run(install_twine(), "-I", "-m", "twine", *arguments, env=env)
-
-
-def project() -> tuple[str, Version, bool]:
-    """Returns the package's normalized name, the version it states, and whether git gives it, as HEAD has them."""
+def project() -> tuple[str, Version, str]:
+    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is."""
     config = tomllib.loads(git("show", "HEAD:pyproject.toml"))
     table = config.get("project", {})
     name = re.sub(r"[-_.]+", "-", table.get("name", "")).lower()
@@ -47,10 +39,11 @@ def project() -> tuple[str, Version, bool]:
         backend = " ".join(config.get("build-system", {}).get("requires", ())).replace("_", "-")
         advice = 'write version = "0.0.0" under [project] instead of naming it in dynamic.'
         need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
-        return name, (0, 0, 0), True
+        own = "" if "hatch-vcs" in backend else f"_FOR_{name.replace('-', '_').upper()}"  # hatch-vcs takes no such
+        return name, (0, 0, 0), f"SETUPTOOLS_SCM_PRETEND_VERSION{own}"
     found = STATED.fullmatch(table.get("version", "").strip())
     need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
-    return name, tuple(int(part or 0) for part in found.groups()) if found else (), False
+    return name, tuple(int(part or 0) for part in found.groups()) if found else (), ""
 
 
 def tags() -> dict[Version, str]:
@@ -74,12 +67,35 @@ def number(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+def breaking(message: str) -> str:
+    """Returns what the BREAKING CHANGE footer of a commit says, empty if it has none or says that there is none."""
+    if "BREAKING" not in message:
+        return ""
+    _, *paragraphs = re.split(r"\n[ \t]*\n", HIDDEN.sub("", message.replace("\r\n", "\n").strip()))
+    for paragraph in filter(TOKEN.match, paragraphs):
+        if (found := FOOTER.search(paragraph)) and not NONE.fullmatch(found[1]):
+            return found[1]
+    return ""
+
+
 def level(message: str) -> int:
-    """Returns what one commit asks for: its subject counts, and a footer at the start of a line."""
+    """Returns what one commit asks for: its subject counts, and a BREAKING CHANGE footer."""
     match = SUBJECT.match(message.lstrip().partition("\n")[0])
-    if FOOTER.search(message) or (match and match[2]):
+    if (match and match[3]) or breaking(message):
         return MAJOR
     return LEVELS.get(match[1].lower(), NOTHING) if match else NOTHING
+
+
+def almost(message: str) -> str:
+    """Returns how a commit that asks for less than it seems to would have to be written, empty for all others."""
+    match, found = ALMOST.match(message.lstrip().partition("\n")[0]), level(message)
+    if match and found == NOTHING:
+        kind, scope, mark, text = match.groups()
+        return f"{MEANT[kind[:3].lower()]}{scope or ''}{mark}: {text.strip()}"
+    text = HIDDEN.sub("", message) if "BREAKING" in message else ""
+    line = re.search(r"^BREAKING(?:[ -]CHANGES?)?:(.*)$", text, re.MULTILINE)
+    hidden = line and found < MAJOR and not NONE.fullmatch(line[1])
+    return "BREAKING CHANGE: as the first line of a paragraph of its own" if hidden else ""
 
 
 def bumped(version: Version, bump: int) -> Version:
@@ -97,10 +113,10 @@ def planned() -> tuple[str, str]:
     if not set(later).isdisjoint(known.values()):
         return "", "a newer version on main holds this commit."
     last = reachable(known)
-    since = f"v{number(last)}..HEAD" if last else "HEAD"
+    since = f"{known[last]}..HEAD" if last else "HEAD"
     bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
     if bump == NOTHING:
-        return "", f"no major:, feat: or fix: in {since}."
+        return "", f"no major:, feat: or fix: since {f'v{number(last)}' if last else 'the first commit'}."
     mine = bumped(max(project()[1], last or ()), bump)
     while mine in known:  # on another branch
         mine = bumped(mine, bump)

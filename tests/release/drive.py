@@ -2,7 +2,7 @@
 
 `drive.py PROGRAM STEP`; FAULT is `kill:before:NAME`, `kill:after:NAME`, `lost:push` or `failed:push`. BUILT names a
 folder that keeps what was built of a commit and a version, so that hundreds of trials build each of them once, and
-leaves out the check of the wheel, which other tests are about. TWINE names an environment with twine in it.
+leaves out the check of the wheel, which other tests are about.
 """
 
 import functools
@@ -30,12 +30,14 @@ def load(path: str) -> ModuleType:
 
 def main(path: str, name: str) -> None:
     """Run the step."""
-    fault, built, twine = (os.environ.pop(name, "") for name in ("FAULT", "BUILT", "TWINE"))
+    fault, built = (os.environ.pop(name, "") for name in ("FAULT", "BUILT"))
     sys.argv[0] = path  # its sentences begin with its name
     program = load(path)
-    program.PAUSES = (0.05, 0.05, 0.05)
-    if hasattr(program, "http"):
-        program.http = functools.partial(program.http, pauses=program.PAUSES)
+    pauses = (0.05, 0.05, 0.05)
+    if registry := sys.modules.get("registry"):
+        registry.__dict__["PAUSES"] = pauses
+    notes, lock = sys.modules["notes"], sys.modules.get("lock")
+    notes.__dict__["http"] = functools.partial(notes.__dict__["http"], pauses=pauses)
 
     def killed(point: str) -> None:
         if fault == f"kill:{point}":
@@ -51,11 +53,11 @@ def main(path: str, name: str) -> None:
 
         return run
 
-    def kept(make: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
-        def copied(number: str, dynamic: bool) -> None:
+    def kept(make: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        def copied(number: str, variable: str) -> None:
             folder = Path(built) / f"{program.git('rev-parse', 'HEAD')}-{number}"
             if not folder.exists():
-                make(number, dynamic)
+                make(number, variable)
                 fresh = Path(tempfile.mkdtemp(dir=built)) / "dist"
                 shutil.copytree(program.DIST, fresh)
                 try:
@@ -68,8 +70,8 @@ def main(path: str, name: str) -> None:
 
     if hasattr(program, "make") and built:
         program.make = kept(program.make)
-    if hasattr(program, "remote"):
-        remote = program.remote
+    if lock:
+        remote = lock.__dict__["remote"]
 
         def lossy(*arguments: str) -> tuple[bool, str]:
             if "push" not in arguments:
@@ -80,10 +82,7 @@ def main(path: str, name: str) -> None:
             return False, "error: RPC failed; HTTP 502"
 
         if fault in ("lost:push", "failed:push"):
-            program.remote = lossy
-        if twine and not (program.STATE / "twine").exists():
-            program.STATE.mkdir(parents=True, exist_ok=True)
-            (program.STATE / "twine").symlink_to(twine)
+            lock.__dict__["remote"] = lossy
     for steps in program.STEPS.values():
         steps[:] = map(wrapped, steps)
     os.umask(0o022)

@@ -317,7 +317,8 @@ class World:
             "GITHUB_SERVER_URL": self.folder.as_uri(),
             "GITHUB_REPOSITORY": "acme/handler-base",
             "REGISTRY_URL": front.url,
-            "TWINE": str(self.twine),
+            "GITEA_URL": "https://git.example.org",
+            "INDEX_URL": "https://git.example.org/api/packages/acme/pypi/simple/",
             **({"BUILT": str(self.built)} if self.built else {}),
             **({"FAULT": job.fault} if kind in ("kill", "lost", "failed") else {}),
             **({"REFUSED": "1"} if kind == "refused" else {}),
@@ -328,6 +329,7 @@ class World:
             "preflight": registry | {"GITHUB_TOKEN": JOB_TOKEN},
             "upload": registry,
             "tag": {"GITHUB_TOKEN": JOB_TOKEN},
+            "page": {"GITHUB_TOKEN": JOB_TOKEN},
         }
         temp = self.folder / f"{path.name}-{next(self.numbers)}"
         try:
@@ -375,7 +377,12 @@ class World:
         for step in re.findall(r'"(\w+)": \[', table):
             before(step)
             with subprocess.Popen(
-                [sys.executable, str(DRIVE), f".gitea/{program}.py", step],
+                [
+                    self.twine / "bin/python" if program == "release" else sys.executable,
+                    DRIVE,
+                    f".gitea/{program}.py",
+                    step,
+                ],
                 cwd=path,
                 env={**env, **given.get(step, {})},
                 stdin=subprocess.DEVNULL,

@@ -39,7 +39,7 @@ def test_first_release_and_its_re_run(world: World) -> None:
     commit = world.push("feat: a")
     first = world.run(Job(commit))
     assert first.green, first.log
-    assert first.outputs == {"version": "0.1.0", "name": "handler-base"}
+    assert first.outputs == {"version": "0.1.0", "name": "handler-base", "notes": '["New: a"]'}
     files, tags = world.registry.files(), world.tags()
     assert tags == {"v0.1.0": commit}
     again = world.run(Job(commit))
@@ -55,7 +55,7 @@ def test_nothing_to_release_is_green(world: World) -> None:
     job = world.run(Job(world.push("docs: a")))
     assert job.green, job.log
     assert job.log.count(": nothing to release: no major:, feat: or fix:") == 2  # test's and publish's
-    assert job.log.count("release: nothing to release.") == 2
+    assert job.log.count("release: nothing to release.") == 3  # tag, upload, page
     assert "built handler_base-0.0.0.tar.gz" in job.log
     assert job.outputs == {}
     assert world.tags() == {}
@@ -141,7 +141,7 @@ def test_publish_alone_finishes_what_it_began(world: World) -> None:
     assert world.registry.files() == {}
     alone = world.run(Job(commit), alone=job)
     assert alone.green, alone.log
-    assert alone.outputs == {"version": "0.1.0", "name": "handler-base"}
+    assert alone.outputs == {"version": "0.1.0", "name": "handler-base", "notes": '["New: a"]'}
     assert world.defects([commit]) == []
 
 
@@ -223,7 +223,7 @@ def test_upload_is_mended_by_the_job_itself(world: World, fault: str) -> None:
 def test_registry_goes_down_after_the_tag(world: World) -> None:
     """Red with one sentence; the next run names the version, the re-run fills it."""
     commit = world.push("feat: a")
-    job = world.run(Job(commit, "down:1"))
+    job = world.run(Job(commit, "down:2"))
     assert "run this job again" in sentence(job)
     assert world.tags() == {"v0.1.0": commit}
     later = world.push("docs: b")
@@ -241,9 +241,14 @@ def test_other_bytes_in_the_registry_stop_the_job(world: World) -> None:
     commit = world.push("feat: a")
     (world.registry.packages / "handler_base-0.1.0.tar.gz").write_bytes(b"another")
     job = world.run(Job(commit))
+    assert "the registry has handler_base-0.1.0.tar.gz already, and there is no tag v0.1.0" in sentence(job)
+    assert "push the tag v0.1.0 to the commit that it was built from, or delete 0.1.0 in Gitea" in sentence(job)
+    assert world.tags() == {}
+    assert set(world.registry.files()) == {"handler_base-0.1.0.tar.gz"}
+    world.work.git("push", "-q", "origin", f"{commit}:refs/tags/v0.1.0")
+    job = world.run(Job(commit))
     assert "another handler_base-0.1.0.tar.gz" in sentence(job)
     assert "if both files of 0.1.0 are there, leave it; else delete it in Gitea" in sentence(job)
-    assert set(world.registry.files()) == {"handler_base-0.1.0.tar.gz"}
 
 
 def test_whole_publish_with_nothing_left_out(whole_world: World) -> None:
@@ -259,21 +264,15 @@ def test_whole_publish_with_nothing_left_out(whole_world: World) -> None:
     assert len(whole_world.registry.files()) == 2
 
 
-def test_credentials_stay_where_they_are_needed(world: World, tmp_path: Path, twine: Path) -> None:
-    """The registry's token in twine's environment alone; none on a command line, in a log or in git's configuration."""
+def test_credentials_stay_where_they_are_needed(world: World, tmp_path: Path) -> None:
+    """Nothing that is started has one in its environment; none is on a command line, in a log or in git's settings."""
     log, tools = tmp_path / "calls", tmp_path / "noted"
     tools.mkdir()
-    world.twine = tmp_path / "twine"
-    (world.twine / "bin").mkdir(parents=True)
-    (world.twine / "bin/twine").touch()
     real = {
         name: subprocess.run(["which", name], env=world.environment, capture_output=True, text=True, check=True).stdout
         for name in ("git", "uv")
     }
-    for place, program in {
-        **{tools / name: path.strip() for name, path in real.items()},
-        world.twine / "bin/python": str(twine / "bin/python"),
-    }.items():
+    for place, program in {tools / name: path.strip() for name, path in real.items()}.items():
         text = NOTE.format(python=os.path.realpath(sys.executable), log=str(log), real=program)
         place.write_text(text)
         place.chmod(0o755)
@@ -293,7 +292,7 @@ def test_credentials_stay_where_they_are_needed(world: World, tmp_path: Path, tw
         assert not [secret for secret in secrets if secret in " ".join(words)], words
         if any(secret in value for secret in secrets for value in variables.values()):
             holders.add(" ".join([Path(words[0]).name, *words[1:3]]))
-    assert holders == {"python -I -m"}
+    assert holders == set()
     talks = [variables for words, variables in calls if {"push", "fetch"} & set(words)]
     assert len(talks) >= 2
     # A server that takes the connection and answers nothing ends git, not the job's hours.

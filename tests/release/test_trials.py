@@ -19,7 +19,7 @@ LAST = {steps[-1].__name__ for steps in TABLES}
 DISTINCT = [point for point in POINTS if point.startswith("kill:before:") or point.removeprefix("kill:after:") in LAST]
 FAULTS = [
     *POINTS,
-    *(f"down:{count}" for count in range(5)),
+    *(f"down:{count}" for count in range(6)),
     "dropped:1",
     "dropped:2",
     "unanswered:1",
@@ -96,7 +96,7 @@ def test_killed_at_every_boundary(world: World, point: str) -> None:
     assert not job.green
     again = world.run(Job(commit))
     assert again.green, again.log
-    assert again.outputs == {"version": "0.1.0", "name": "handler-base"}
+    assert again.outputs == {"version": "0.1.0", "name": "handler-base", "notes": '["New: a"]'}
     assert world.defects([commit]) == []
 
 
@@ -116,7 +116,7 @@ def test_every_other_fault(world: World, fault: str) -> None:
 def test_upload_before_tag_is_found_out(sabotaged: Callable[[Path, str], World], tmp_path: Path) -> None:
     """The same trials see what the record's order, upload first and tag last, does."""
     source = (SHIPPED / "release.py").read_text()
-    tag, upload = '"tag": [lock]', '"upload": [upload, verify, link]'
+    tag, upload = '"tag": [lock]', '"upload": [upload, link]'
     patched = source.replace(f"{tag}, {upload}", f"{upload}, {tag}")
     assert patched != source
     defects: list[str] = []

@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = (ROOT / "rollout/rollout.py").read_text().partition("# /// script\n")[2].partition("# ///\n")[0]
 ROLLOUT = tomllib.loads(SCRIPT.replace("# ", ""))["dependencies"]
 # By file: what is pinned, the oldest Python that it is for, and what is left out. twine is without keyring, which would
-# look for passwords on the machine and needs much else.
+# look for passwords on the machine and needs much else; truststore reads the certificates that the system trusts.
 PINS = {
-    "template/.gitea/twine.txt": ("twine==7.0.0", "3.11", "keyring"),
+    "template/.gitea/twine.txt": ("twine==7.0.0\ntruststore==0.10.5", "3.11", "keyring"),
     "template/.gitea/build.txt": ("hatchling==1.33.0", "3.10", ""),
     "rollout/rollout.txt": ("\n".join(ROLLOUT), "3.11", ""),
 }
