@@ -18,7 +18,8 @@ FOOTER = re.compile(r"^BREAKING[ -]CHANGE(?::| #)[ \t]*(.+(?:\n(?![\w-]+(?:: | #
 NONE = re.compile(r"\W*(?:none|no|nothing|n/?a)?\W*", re.IGNORECASE)
 MEANT = {"fea": "feat", "fix": "fix", "bug": "fix", "hot": "fix", "maj": "major", "bre": "major"}
 ALMOST = re.compile(
-    r"\ufeff?(feat(?:s|ures?)?|(?:bug|hot)?fix(?:e[sd])?|major|breaking)\b\s*(\(.*?\))?\s*(!?)\s*(?:[:\uff1a-]|\s)\s*(\S.*)",
+    r"\ufeff?(feat(?:s|ures?)?|(?:bug|hot)?fix(?:e[sd])?|major|breaking(?:[ -]changes?)?)\b"
+    r"\s*(\(.*?\))?\s*(!?)\s*(?:[:\uff1a-]|\s)\s*(\S.*)",
     re.IGNORECASE,
 )
 NOTHING, PATCH, MINOR, MAJOR = range(4)
