@@ -53,10 +53,23 @@ def released(repo: Repo, done: Run, version: str) -> None:
         package = repo.server.api("GET", f"packages/{repo.owner.name}/pypi/{repo.name}/{version}")
         assert package["repository"], tail(repo, done)
         assert package["repository"]["full_name"] == repo.path
+    page(repo, version)
     message = told(repo, done)
     assert version in text(message)
     assert repo.owner.index_url in text(message)
     assert message.get("priority", 3) <= 3
+
+
+def page(repo: Repo, version: str) -> str:
+    """The release of the tag says what is in it, how it is installed, and which bytes it has. Returns its HTML."""
+    made = repo.server.api("GET", f"repos/{repo.path}/releases/tags/v{version}")
+    assert (made["name"], made["draft"], made["prerelease"]) == (f"v{version}", False, False)
+    assert f"uv add {repo.name}=={version} --index gitea={repo.owner.index_url}" in made["body"]
+    listed = repo.owner.files(repo.name)
+    for name in names(repo, version):
+        assert f"{listed[name]}  {name}" in made["body"]
+    assert len(repo.server.api("GET", f"repos/{repo.path}/releases")) == len(repo.tags())
+    return repo.server.page(f"/{repo.path}/releases/tag/v{version}")
 
 
 def complete(repo: Repo, version: str) -> None:

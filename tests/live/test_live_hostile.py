@@ -1,10 +1,11 @@
 """Text of others is text: in a commit message, a branch name, an author's name."""
 
+import re
 from pathlib import Path
 
 from .conftest import Make
 from .gitea import Live, Owner
-from .scenarios import FOUR_GREEN, complete, text, told
+from .scenarios import FOUR_GREEN, complete, page, text, told
 
 
 def hostile(trap: Path) -> str:
@@ -39,3 +40,29 @@ def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, live: Live
     assert list(repo.tags()) == ["v0.1.0"]
     assert "9.9.9" not in text(told(repo, done))
     assert not trap.exists()
+
+
+def test_a_hostile_subject_is_text_on_the_release_page(make: Make, owner: Owner) -> None:
+    """Gitea makes no link, picture, mention or markup of it; the page links to this repository alone."""
+    repo = make(owner)
+    subjects = [
+        f"feat: @{owner.bot} and @{owner.name}/team, closes #1, closes {repo.path}#1, !1, $x^2$ :tada: \\(y\\)",
+        "fix(<b>b</b>): <img src=x onerror=alert(1)> [click](https://evil.test) ![x](https://evil.test/y.png)",
+        "fix: https://evil.test www.evil.test a@evil.test **bold** # heading ${{ secrets.NTFY_TOKEN }}",
+    ]
+    for subject in subjects:
+        repo.commit(subject)
+    done = repo.wait_run(repo.push())
+    assert done.jobs == FOUR_GREEN
+    html = page(repo, "0.1.0")
+    (notes,) = re.findall(r'(?s)<div class="[^"]*markup[^"]*">(.*?)</div>\s*<div', html)
+    plain = re.sub(r"(?s)<code>.*?</code>", "", notes)
+    assert "New" not in plain
+    assert {"Features", "Fixes", "Install", "sha256"} <= set(re.findall(r"\w+", plain))
+    for word in (owner.bot, "evil", "bold", "<img", "<b>", "alert", "math"):
+        assert word not in plain, plain
+    links = set(re.findall(r'href="([^"]+)"', notes))
+    here = f"{repo.server.url}/{repo.path}/"
+    assert links
+    assert not [link for link in links if not link.startswith((here, f"/{repo.path}/", "#"))], links
+    assert "${{ secrets.NTFY_TOKEN }}" in text(told(repo, done))

@@ -1,4 +1,4 @@
-"""A Gitea's worth of servers on loopback: git over HTTP, the package registry, the link API, and ntfy.
+"""A Gitea's worth of servers on loopback: git over HTTP, the package registry, the link and release API, and ntfy.
 
 The registry is pypiserver and the repository is git's own http-backend, each mounted at the path that Gitea gives it.
 Where pypiserver's answer differs from Gitea's recorded one (a wrong password, a file that is there already), Gitea's
@@ -95,6 +95,7 @@ class Forge:
         self.job_token, self.publisher, self.reader = job_token, publisher, reader
         self.log: list[Request] = []
         self.link_status = "201 Created"
+        self.pages: dict[tuple[str, str], dict[str, Any]] = {}  # by repository and tag
         # A fault is asked before each upload (number of the upload, from 1, since it was armed) and says "lost"
         # (nothing is stored, the connection ends), "unanswered" (stored, but nobody hears of it) or nothing.
         self.fault: Callable[[int], str | None] = lambda _number: None
@@ -209,9 +210,25 @@ class Forge:
             again = bool(self.requests(part=path)) and self.link_status.startswith("201")
             status = "400 Bad Request" if again else self.link_status
             return _text("500 Internal Server Error" if form else status, "")
+        if parts[:3] == ["api", "v1", "repos"] and parts[5:6] == ["releases"]:
+            return self._releases(environ, parts[3:5], parts[6:])
         if len(parts) > 2 and parts[0] in self._owners:
             return self._git(environ, path, method, user, password)
         return _text("404 Not Found", "not found")
+
+    def _releases(self, environ: Environ, repository: list[str], rest: list[str]) -> Answer:
+        """Keep the page of a tag, as Gitea's API does."""
+        if environ.get("HTTP_AUTHORIZATION") != f"token {self.job_token}":
+            return _json("403 Forbidden", b'{"message":"no"}')
+        if environ["REQUEST_METHOD"] == "GET":
+            page = self.pages.get(("/".join(repository), rest[-1]))
+            return _json("200 OK" if page else "404 Not Found", json.dumps(page or {}).encode())
+        page = json.loads(environ["wsgi.input"].read())
+        with self._lock:
+            key = ("/".join(repository), page["tag_name"])
+            status = "409 Conflict" if key in self.pages else "201 Created"
+            self.pages.setdefault(key, page | {"id": len(self.pages) + 1})
+        return _json(status, b"{}")
 
     def _registry(
         self, environ: Environ, owner: Owner, parts: list[str], method: str, user: str, password: str

@@ -41,7 +41,7 @@ def test_the_steps_are_those_of_the_workflow(package: Package) -> None:
     assert [
         re.findall(r"release\.py[\"']? (\w+)", step["run"])[0] for step in loaded if "release.py" in str(step)
     ] == STEPS
-    assert len(publish_steps(package.workflow)) == len(STEPS) == 3
+    assert len(publish_steps(package.workflow)) == len(STEPS) == 4
 
 
 # Before the lock, between it and the upload, after that; the release's own tests kill it at each of its boundaries.
