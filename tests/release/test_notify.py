@@ -107,13 +107,72 @@ def test_release() -> None:
         "topic": "ci",
         "title": "acme/handler-base: handler-base 1.2.3 released",
         "message": (
-            "push on main, commit 0123456789\nlint: success, test: success, publish: success\n"
-            f"uv add handler-base==1.2.3 --index gitea={GIVEN['INDEX_URL']}\n{LINK}"
+            f"uv add handler-base==1.2.3 --index gitea={GIVEN['INDEX_URL']}\n"
+            f"push on main, commit 0123456789\nlint: success, test: success, publish: success\n{LINK}"
         ),
         "tags": ["white_check_mark"],
         "priority": 3,
         "click": LINK,
     }
+
+
+def test_release_with_its_notes() -> None:
+    """What a phone shows first is what is new."""
+    handed = needs(
+        "success", "success", "success", version="1.2.3", name="handler-base", notes='["New: a", "Fixed: b"]'
+    )
+    assert composed(handed)["message"].startswith("New: a\nFixed: b\nuv add handler-base==1.2.3 --index gitea=")
+
+
+@pytest.mark.parametrize("notes", ["${{ steps.page.outputs.notes }}", "", "{", "7", "null", '{"a": 1}', '"text"'])
+def test_notes_that_are_none(notes: str) -> None:
+    """Raw text of an expression, or anything else."""
+    handed = needs("success", "success", "success", version="1.2.3", name="handler-base", notes=notes)
+    assert "${{" not in composed(handed)["message"]
+    assert "uv add handler-base==1.2.3" in composed(handed)["message"]
+
+
+def test_notes_are_bounded() -> None:
+    """Whatever was handed over."""
+    text = json.dumps(["x" * 10_000] * 1_000)
+    handed = needs("success", "success", "success", version="1.2.3", name="handler-base", notes=text)
+    message = composed(handed)["message"]
+    assert len(message) < 3_000
+    assert message.endswith(LINK)
+
+
+@pytest.mark.parametrize(
+    ("handed", "told"),
+    [
+        (needs("success", "success", "success", version="1.2.3", name="handler-base"), True),
+        (needs("success", "success", "success"), False),
+        (needs("success", "success", "skipped"), False),
+        (needs("failure", "success", "skipped"), True),
+        (needs("success", "success", "failure", version="1.2.3", name="handler-base"), True),
+        (needs("success", "cancelled", "skipped"), True),
+        (needs("skipped", "skipped", "skipped"), True),
+    ],
+)
+def test_releases_and_failures_alone(handed: str, told: bool) -> None:
+    """The answer ntfy_when spares a keeper of thirty packages the runs that passed and released nothing."""
+    assert bool(composed(handed, NTFY_WHEN="releases and failures")) is told
+    assert composed(handed, NTFY_WHEN="always")
+
+
+def test_nothing_is_sent(ntfy: Ntfy) -> None:
+    """The log says why."""
+    log = sent(ntfy.url, NTFY_WHEN="releases and failures")
+    assert log == "notify: nothing released and nothing failed, so no message is sent (ntfy_when).\n"
+    assert ntfy.got == []
+
+
+@pytest.mark.parametrize("token", ["secret-token\n", "secret-token\r\n", " secret-token", "secret\ntoken"])
+def test_a_token_with_a_line_break(ntfy: Ntfy, token: str) -> None:
+    """As a browser or an editor leaves it: a sentence, and not the token."""
+    log = sent(ntfy.url, NTFY_TOKEN=token)
+    assert "NTFY_TOKEN has a line break or a blank at an end. Enter it again without." in log
+    assert "secret" not in log
+    assert ntfy.got == []
 
 
 @pytest.mark.parametrize(
