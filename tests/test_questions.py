@@ -107,6 +107,7 @@ REFUSED = [
     ("ntfy_topic", "my/topic", "my-topic"),
     ("ntfy_topic", "", "ci"),
     ("ntfy_topic", LONG, "x" * 25),
+    *(("ntfy_when", text, "always") for text in ("never", "", "Always", "failures")),
     ("runner_label", "my label", "ubuntu-latest"),
     ("runner_label", "ubuntu:docker://image", "ubuntu-latest"),
     ("runner_label", "", "ubuntu-latest"),
@@ -126,6 +127,7 @@ ACCEPTED = {
     "gitea_owner": ["a", "A_b.c-d", "x" * 40],
     "ntfy_url": ["", "https://ntfy.test/sub"],
     "ntfy_topic": ["a", "A_b-c", "x" * 64],
+    "ntfy_when": ["always", "releases and failures"],
     "runner_label": ["ubuntu-22.04", "3.10", "true", "self_hosted"],
 }
 
@@ -232,6 +234,7 @@ def test_nothing_else_is_asked() -> None:
         "gitea_owner",
         "ntfy_url",
         "ntfy_topic",
+        "ntfy_when",
         "runner_label",
     ]
     assert "_secret_questions" not in SETTINGS
@@ -254,6 +257,7 @@ def test_defaults_are_those_of_the_decision_record(template: Path, folder: Path)
         "gitea_owner": "daviestechlabs",
         "ntfy_url": "https://ntfy.daviestechlabs.io",
         "ntfy_topic": "ci",
+        "ntfy_when": "always",
         "runner_label": "ubuntu-latest",
     }
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import truststore
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
@@ -18,6 +17,7 @@ from packaging.version import Version
 from requests import RequestException, Response
 from shared import PAUSES, SECRET, say
 from twine.package import PackageFile
+from twine.repository import Repository
 from twine.settings import Settings
 from urllib3.util import Retry
 from version import project
@@ -28,13 +28,20 @@ REGISTRY = os.environ.get("REGISTRY_URL", "")
 LONGEST = 600  # seconds that a wait may take
 
 
-def session() -> Any:
+def session() -> Repository:
     """Returns twine's connection to the registry, as the account that uploads."""
     # requests writes a login in Latin-1, and Gitea reads UTF-8.
     user, token = (SECRET[name].encode().decode("latin-1") for name in ("REGISTRY_USER", "REGISTRY_TOKEN"))
-    given: dict[str, Any] = {"username": user, "password": token, "repository_url": REGISTRY, "config_file": os.devnull}
-    given |= {"cacert": os.environ.get("TWINE_CERT"), "client_cert": os.environ.get("TWINE_CLIENT_CERT")}
-    return Settings(non_interactive=True, disable_progress_bar=True, **given).create_repository()
+    return Settings(
+        repository_url=REGISTRY,
+        username=user,
+        password=token,
+        cacert=os.environ.get("TWINE_CERT"),
+        client_cert=os.environ.get("TWINE_CLIENT_CERT"),
+        config_file=os.devnull,
+        non_interactive=True,
+        disable_progress_bar=True,
+    ).create_repository()
 
 
 def tried(call: Callable[[], Response]) -> tuple[int, str]:

@@ -81,17 +81,15 @@ def pythons() -> list[str]:
     found = {".".join(map(str, sys.version_info[:2])): sys.executable}
     places = [*Path("/usr/bin").glob("python3.1?"), *Path.home().glob(".pyenv/versions/3.1*/bin/python3.1?")]
     for path in places:
-        if (
-            subprocess.run([path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False).returncode
-            == 0
-        ):
+        words = [path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        if subprocess.run(words, check=False).returncode == 0:
             found.setdefault(path.name.removeprefix("python"), str(path))
     return list(found.values())
 
 
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).name)
 def test_same_commit_same_bytes(history: Repository, tmp_path: Path, environment: dict[str, str], python: str) -> None:
-    """In another folder, under another umask, locale, time zone, home and Python, from a dirty tree, at another time."""
+    """In another folder, with another umask, locale, time zone, home and Python, from a dirty tree, at another time."""
     history.write("handler_base/tool.py", "A = 1\n")
     history.write("handler_base/data \N{ROCKET}.txt", "x" * 100_000)
     history.commit("feat: a")
@@ -297,7 +295,7 @@ def test_version_does_not_reach_what_builds_the_package(history: Repository, tmp
     assert sorted(files) == ["handler_base-0.1.0-py3-none-any.whl", "handler_base-0.1.0.tar.gz"]
 
 
-LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:{0}\nsize 4\n".format("0" * 64)
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 4\n".format("0" * 64)
 
 
 def test_a_file_that_git_lfs_keeps(history: Repository, tmp_path: Path) -> None:
