@@ -1,17 +1,18 @@
 """How long the version takes, on repositories of many commits and tags.
 
 `uv run python benchmarks/bench_version.py [COMMITS …]` prints a row for each size and each place of the tags: none;
-three near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each time is the median of three runs
-of `planned` of the shipped version.py, in a process of its own.
+three near HEAD; 5,000 along main; 5,000 far from HEAD; 5,000 on other branches. Each cell has the processor time of
+`planned` of the shipped version.py, in a process of its own, and that of `git log --oneline` beside it, which is the
+least that reading all commits costs: the medians of five pairs, in seconds.
 """
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,10 +20,8 @@ SIZES = (100, 10_000, 100_000)
 PLACES = {"none": 0, "near": 3, "along": 5_000, "far": 5_000, "branches": 5_000}
 SUBJECTS = ("fix: a", "docs: b", "feat(core): c", "chore: d\n\nBody text of\nsome lines.\n")
 PYPROJECT = b'[project]\nname = "benchmark"\nversion = "0.0.0"\n'
-STEP = (
-    "import importlib.util as u, sys; s = u.spec_from_file_location('release', sys.argv[1]); "
-    "m = u.module_from_spec(s); s.loader.exec_module(m); m.planned()"
-)
+STEP = "import sys; sys.path.insert(0, sys.argv[1]); import version; version.planned()"
+FLOOR = ("git", "log", "--oneline")
 
 
 def stream(commits: int, tags: int, place: str) -> Iterator[bytes]:
@@ -59,15 +58,20 @@ def repository(folder: Path, commits: int, tags: int, place: str) -> None:
     assert process.returncode == 0
 
 
-def seconds(folder: Path, temp: Path) -> float:
-    """Give the median time of the version step."""
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        words = [sys.executable, "-c", STEP, str(ROOT / "template/.gitea/version.py")]
-        subprocess.run(words, cwd=folder, env={**os.environ, "RUNNER_TEMP": str(temp)}, check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+def spent(words: Sequence[str | Path], folder: Path, temp: Path) -> float:
+    """Returns the processor time of a command and all that it starts, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    env = {**os.environ, "RUNNER_TEMP": str(temp)}
+    subprocess.run(words, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def pair(folder: Path, temp: Path) -> str:
+    """Returns the median times of the version and of the floor."""
+    step = (sys.executable, "-c", STEP, ROOT / "template/.gitea")
+    pairs = [(spent(step, folder, temp), spent(FLOOR, folder, temp)) for _ in range(5)]
+    return " / ".join(f"{statistics.median(times):.2f}" for times in zip(*pairs, strict=True))
 
 
 def main(sizes: list[int]) -> None:
@@ -79,7 +83,7 @@ def main(sizes: list[int]) -> None:
         for place, tags in PLACES.items():
             with tempfile.TemporaryDirectory() as folder:
                 repository(Path(folder) / "repository", commits, tags, place)
-                row.append(f"{seconds(Path(folder) / 'repository', Path(folder) / 'temp'):.2f} s")
+                row.append(pair(Path(folder) / "repository", Path(folder) / "temp"))
         print(f"| {commits:,} | " + " | ".join(row) + " |", flush=True)
 
 

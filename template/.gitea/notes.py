@@ -41,12 +41,13 @@ MERGE = re.compile(r"Merge pull request .*?[#!]([0-9]+)\b")
 Commit = tuple[str, list[str], str]  # its id, those of its parents, its message
 
 
-def commits() -> tuple[str, list[Commit]]:
-    """Returns the tag of the version before HEAD's, empty if there is none, and each commit since."""
+def commits(most: int = -1) -> tuple[str, list[Commit]]:
+    """Returns the tag of the version before HEAD's, empty if there is none, and the (newest) commits since."""
     head = git("rev-parse", "HEAD")
     older = {version: commit for version, commit in tags().items() if commit != head}
     last = reachable(older)
-    text = git("log", "-z", "--format=%H %P%n%B", f"{older[last]}..HEAD" if last else "HEAD", "--")
+    since = f"{older[last]}..HEAD" if last else "HEAD"
+    text = git("log", "-z", f"--max-count={most}", "--format=%H %P%n%B", since, "--")
     found = []
     for entry in filter(str.strip, text.split("\0")):
         ids, _, message = entry.lstrip().partition("\n")
@@ -121,7 +122,7 @@ def notes(version: str) -> tuple[str, list[str]]:
 def misses() -> list[str]:
     """Returns a sentence for each commit since the last version that asks for less than it seems to."""
     found = []
-    for commit, _, message in commits()[1]:
+    for commit, _, message in commits(1000)[1]:
         if meant := almost(message):
             subject = cut(message.partition("\n")[0], LINE)
             found.append(f'{commit[:10]} "{subject}" asks for less than it says. Meant: "{cut(meant, LINE)}"?')
