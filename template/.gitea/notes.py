@@ -30,12 +30,8 @@ from version import (
 
 HEADINGS = {MAJOR: "Breaking changes", MINOR: "Features", PATCH: "Fixes"}
 WORDS = {MAJOR: "Breaking", MINOR: "New", PATCH: "Fixed"}
-ENTRIES, LONGEST, LINES, LINE = (
-    50,
-    300,
-    8,
-    100,
-)  # entries of a part and characters of one; lines of a message, and of one
+ENTRIES, LONGEST = 50, 300  # entries of a part of the page, characters of one
+LINES, LINE = 8, 100  # lines of a message, characters of one
 PULL = re.compile(r"\s*\([#!]([0-9]+)\)$")
 MERGE = re.compile(r"Merge pull request .*?[#!]([0-9]+)\b")
 Commit = tuple[str, list[str], str]  # its id, those of its parents, its message
@@ -99,17 +95,16 @@ def notes(version: str) -> tuple[str, list[str]]:
         if bump != NOTHING:
             pull = f", [#{numbers[commit[0]]}]({home}/pulls/{numbers[commit[0]]})" if commit[0] in numbers else ""
             link = f"([`{commit[0][:10]}`]({home}/commit/{commit[0]}){pull})"
-            parts[bump].append(f"- {f'**{marked(scope)}:** ' if scope else ''}{marked(text)} {link}")
-            if breaks:
-                parts[bump].append(f"  {marked(breaks)}")
+            more = f"\n  {marked(breaks)}" if breaks else ""
+            parts[bump].append(f"- {f'**{marked(scope)}:** ' if scope else ''}{marked(text)} {link}{more}")
             short[bump].append(cut(f"{WORDS[bump]}: {f'{scope}: ' if scope else ''}{breaks or text}", LINE))
     lines = [line for part in short.values() for line in part]
     others = len(since) - len(lines)
     shown = list[str]()
     for bump, part in parts.items():
         if part:
-            more = [f"- and {len(part) - ENTRIES} more"] * (len(part) > ENTRIES)
-            shown += [f"### {HEADINGS[bump]}", "", *part[:ENTRIES], *more, ""]
+            rest = [f"- and {len(part) - ENTRIES} more"] * (len(part) > ENTRIES)
+            shown += [f"### {HEADINGS[bump]}", "", *part[:ENTRIES], *rest, ""]
     if others:
         shown += [f"{'And' if lines else 'From'} {others} other commit{'s' * (others > 1)}.", ""]
     if before:

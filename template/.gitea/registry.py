@@ -52,7 +52,7 @@ def tried(call: Callable[[], Response]) -> tuple[int, str]:
             status, text, wait = answer.status_code, answer.text.strip(), Retry().get_retry_after(answer.raw) or pause
         except RequestException as error:
             status, text, wait = 0, str(error), pause
-        if 0 < status < 500 and status != 429:
+        if (0 < status < 500 and status != 429) or not pause:
             break
         if wait > pause:
             say(f"the registry asks for {wait:.0f} seconds of patience ({status})")
@@ -105,7 +105,7 @@ def refusal(status: int, text: str) -> str:
     proxy = f" A proxy is set ({', '.join(proxied)}), and may be what refuses." if proxied else ""
     limit = f"the quota of {owner}, or the largest file that Gitea or a proxy before it takes, does not let this in"
     return {
-        0: f"no answer from {REGISTRY} ({text}): see that Gitea is up at this address.{proxy}",
+        0: f"no answer from {REGISTRY} ({text[:300]}): see that Gitea is up at this address.{proxy}",
         400: f"the registry does not take such a file: correct {project()[0]}.{said}",
         401: "Gitea does not know REGISTRY_TOKEN: put a token with the scope write:package into it.",
         403: f"the registry refuses REGISTRY_TOKEN, or {limit}: see which in Gitea.{said}{proxy}",

@@ -363,3 +363,14 @@ def test_near_misses_are_shown_where_the_files_are_built(history: Repository, tm
     words = [sys.executable, str(DRIVE), ".gitea/dist.py", "build"]
     done = subprocess.run(words, cwd=history.path, env=env, capture_output=True, text=True, check=False)
     assert '"feat : a" asks for less than it says. Meant: "feat: a"?' in done.stdout, done.stdout + done.stderr
+
+
+def test_many_breaking_changes(history: Repository, releases: Releases) -> None:
+    """What breaks stays with its entry, and an entry counts as one."""
+    for number in range(60):
+        history.commit(f"fix!: number {number:02}\n\nBREAKING CHANGE: part {number:02} is gone")
+    text = text_of(history, releases, "1.0.0")
+    assert re.findall(r"- number (\d+) .*\n  part (\d+) is gone\n", text) == [
+        (f"{n:02}", f"{n:02}") for n in range(59, 9, -1)
+    ]
+    assert text.count("\n- and 10 more\n") == 1
