@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from release_world import JOB_TOKEN, SHIPPED, TOKEN, USER, Repository
 from test_preflight import NO_FILE, Recorded, handed_over, index_of, preflight, refused, wheel_and_sdist
 
+UPLOAD = (sys.executable, str(Path(__file__).with_name("drive.py")), ".gitea/release.py", "upload")
 STORES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cert.pem", "/etc/ssl/cert.pem")
 
 
@@ -145,7 +147,7 @@ def test_a_secret_with_a_line_break(history: Repository, gitea: Recorded, name: 
     assert "sec" not in sentence.replace("secret ", "")
 
 
-def upload(repository: Repository, stub: Recorded, **changes: str) -> tuple[int, str]:
+def upload(repository: Repository, stub: Recorded, words: tuple[str, ...] = UPLOAD, **changes: str) -> tuple[int, str]:
     """Runs the upload of version 0.1.0; returns its exit code and its log."""
     temp = repository.path.parent / "upload"
     if not temp.exists():
@@ -163,7 +165,6 @@ def upload(repository: Repository, stub: Recorded, **changes: str) -> tuple[int,
     }
     env |= {"REGISTRY_USER": USER, "REGISTRY_TOKEN": TOKEN, "GITHUB_TOKEN": JOB_TOKEN} | changes
     env |= {"GITHUB_SERVER_URL": repository.path.parent.as_uri(), "GITHUB_REPOSITORY": repository.path.name}
-    words = [sys.executable, str(Path(__file__).with_name("drive.py")), ".gitea/release.py", "upload"]
     done = subprocess.run(words, cwd=repository.path, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -333,3 +334,26 @@ def test_the_programs_keep_no_setting_of_the_image(tmp_path: Path) -> None:
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
     assert set(kept) <= set(done.stdout.split())
     assert not set(gone) & set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_files(history: Repository, gitea: Recorded) -> None:
+    """200 MB are compared and uploaded in pieces. (The stub is another process's memory: it is in this one.)"""
+    history.commit("feat: a")
+    temp = history.path.parent / "upload"
+    (temp / "release/dist").mkdir(parents=True)
+    (temp / "release/version").write_text("0.1.0")
+    wheel, _ = wheel_and_sdist(temp / "release/dist", "handler-base", "0.1.0")
+    with zipfile.ZipFile(temp / "release/dist" / wheel, "a") as archive:
+        with archive.open("handler_base/large.bin", "w") as large:
+            for _ in range(200):  # a child's peak begins at the size of whoever starts it
+                large.write(os.urandom(1_000_000))
+    code = "import resource, sys, runpy; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv.pop())\ntry: "
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: "
+    code += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    gitea.answer = (413, "too large")
+    words = (sys.executable, "-c", code, ".gitea/release.py", "upload", ".gitea")
+    code_, log = upload(history, gitea, words=words)
+    assert code_ == 1
+    assert "too large" in log
+    assert int(log.split("peak")[1].split()[0]) < 120  # MB
