@@ -68,7 +68,8 @@ def page(repo: Repo, version: str) -> str:
     listed = repo.owner.files(repo.name)
     for name in names(repo, version):
         assert f"{listed[name]}  {name}" in made["body"]
-    assert len(repo.server.api("GET", f"repos/{repo.path}/releases")) == len(repo.tags())
+    made = [release["tag_name"] for release in repo.server.api("GET", f"repos/{repo.path}/releases")]
+    assert len(made) == len(set(made) & repo.tags().keys())
     return repo.server.page(f"/{repo.path}/releases/tag/v{version}")
 
 

@@ -84,9 +84,9 @@ def end_in_a_job(base: Path, where: str, ending: signal.Signals) -> None:
         assert started.poll() is None, base.with_suffix(".log").read_text()
     finally:
         started.send_signal(ending)
-        started.wait(60)
+        started.wait(300)
     try:
-        wait_for("the end of all that was started", lambda: not left(words), 60)
+        wait_for("the end of all that was started", lambda: not left(words), 300)
     except Red:
         pytest.fail("\n".join(left(words)))
 

@@ -1,7 +1,6 @@
 """How the registry is asked: as an upload would be, by twine's own session, with certificates, proxies and logins."""
 
 import base64
-import hashlib
 import http.server
 import os
 import ssl
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from release_world import JOB_TOKEN, SHIPPED, TOKEN, USER, Repository
+from release_world import JOB_TOKEN, SHIPPED, TOKEN, USER, Repository, shipped
 from test_preflight import NO_FILE, Recorded, handed_over, index_of, preflight, refused, wheel_and_sdist
 
 UPLOAD = (sys.executable, str(Path(__file__).with_name("drive.py")), ".gitea/release.py", "upload")
@@ -147,6 +146,12 @@ def test_a_secret_with_a_line_break(history: Repository, gitea: Recorded, name: 
     assert "sec" not in sentence.replace("secret ", "")
 
 
+def sums(temp: Path) -> str:
+    """Returns what the test job hands on of its files."""
+    files = shipped("shared").sums(temp / "release/dist")
+    return " ".join(f"{name}={digest}" for name, digest in files.items())
+
+
 def upload(repository: Repository, stub: Recorded, words: tuple[str, ...] = UPLOAD, **changes: str) -> tuple[int, str]:
     """Runs the upload of version 0.1.0; returns its exit code and its log."""
     temp = repository.path.parent / "upload"
@@ -154,13 +159,10 @@ def upload(repository: Repository, stub: Recorded, words: tuple[str, ...] = UPLO
         (temp / "release/dist").mkdir(parents=True)
         (temp / "release/version").write_text("0.1.0")
         wheel_and_sdist(temp / "release/dist", "handler-base", "0.1.0")
-    sums = [
-        f"{file.name}={hashlib.sha256(file.read_bytes()).hexdigest()}" for file in (temp / "release/dist").iterdir()
-    ]
     env = {
         **repository.environment,
         "RUNNER_TEMP": str(temp),
-        "FILES": " ".join(sorted(sums)),
+        "FILES": sums(temp),
         "REGISTRY_URL": stub.url,
     }
     env |= {"REGISTRY_USER": USER, "REGISTRY_TOKEN": TOKEN, "GITHUB_TOKEN": JOB_TOKEN} | changes
@@ -305,8 +307,7 @@ def test_files_that_twine_cannot_read(history: Repository, gitea: Recorded) -> N
     handed_over(history, temp / "release/dist")
     broken = temp / "release/dist/handler_base-0.1.0.tar.gz"
     broken.write_bytes(b"none")
-    sums = [f"{file.name}={hashlib.sha256(file.read_bytes()).hexdigest()}" for file in broken.parent.iterdir()]
-    sentence = refused(history, gitea.url, RUNNER_TEMP=str(temp), VERSION="0.1.0", FILES=" ".join(sums))
+    sentence = refused(history, gitea.url, RUNNER_TEMP=str(temp), VERSION="0.1.0", FILES=sums(temp))
     assert "handler_base-0.1.0.tar.gz cannot be uploaded" in sentence
 
 
@@ -344,10 +345,10 @@ def test_memory_does_not_grow_with_the_files(history: Repository, gitea: Recorde
     (temp / "release/dist").mkdir(parents=True)
     (temp / "release/version").write_text("0.1.0")
     wheel, _ = wheel_and_sdist(temp / "release/dist", "handler-base", "0.1.0")
-    with zipfile.ZipFile(temp / "release/dist" / wheel, "a") as archive:
-        with archive.open("handler_base/large.bin", "w") as large:
-            for _ in range(200):  # a child's peak begins at the size of whoever starts it
-                large.write(os.urandom(1_000_000))
+    path = temp / "release/dist" / wheel
+    with zipfile.ZipFile(path, "a") as archive, archive.open("handler_base/large.bin", "w") as large:
+        for _ in range(200):  # a child's peak begins at the size of whoever starts it
+            large.write(os.urandom(1_000_000))
     code = "import resource, sys, runpy; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv.pop())\ntry: "
     code += "runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: "
     code += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
