@@ -53,6 +53,9 @@ def other_workflows(root: Path) -> list[str]:
     lines = [f".gitea/workflows/{name} runs as well as ci.yaml: check that it does not publish too" for name in found]
     if (root / ".github/workflows").is_dir():
         lines.append(".github/workflows: Gitea ignores it, now that there is .gitea/workflows")
+    if (root / ".forgejo/workflows").is_dir():
+        move = "git mv .forgejo/workflows/* .gitea/workflows/"
+        lines.append(f".forgejo/workflows: Forgejo runs it, and ignores .gitea/workflows. Fix: {move}")
     return lines
 
 

@@ -302,6 +302,7 @@ def test_workflows_beside_are_named(adopted: Callable[[str], Adopted]) -> None:
     _, said = adopted("workflows-others")
     assert ".gitea/workflows/deploy.yaml runs as well as ci.yaml: check that it does not publish too" in said
     assert ".github/workflows: Gitea ignores it" in said
+    assert ".forgejo/workflows: Forgejo runs it, and ignores .gitea/workflows. Fix: git mv .forgejo/workflows/*" in said
 
 
 def test_metadata_of_setup_py_stays(adopted: Callable[[str], Adopted]) -> None:

@@ -356,3 +356,39 @@ def test_odd_answers_stay_text(odd: Path) -> None:
 def test_length(package: Path) -> None:
     """The workflow stays a page to read."""
     assert len((package / ".gitea/workflows/ci.yaml").read_text().splitlines()) <= 181
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        (
+            "error: Failed to fetch: no valid authentication credentials (401 Unauthorized)",
+            "set the secrets INDEX_USER",
+        ),
+        ("error: HTTP status client error (403 Forbidden) for url", "set the secrets INDEX_USER"),
+        ("error: invalid peer certificate: UnknownIssuer", "see above what uv could not do"),
+        ("error: No interpreter found for Python >=3.99", "see above what uv could not do"),
+        ("error: failed to open file uv.lock: Permission denied (os error 13)", "see above what uv could not do"),
+    ],
+)
+def test_sync_names_what_happened(tmp_path: Path, printed: str, words: str) -> None:
+    """The last line of a red step is no guess."""
+    action = yaml.safe_load((ROOT / "template/.gitea/actions/sync/action.yaml").read_text())
+    script = action["runs"]["steps"][0]["run"]
+    (tmp_path / "uv").write_text(f"#!/bin/sh\necho '{printed}' >&2\nexit 2\n")
+    (tmp_path / "uv").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path)}
+    shell = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    first, last = done.stdout.splitlines()
+    assert first == printed
+    assert words in last
+    assert last.endswith("Then run this job again.")
+    (tmp_path / "uv").write_text("#!/bin/sh\nexit 0\n")
+    assert subprocess.run(shell, env=env, capture_output=True, check=False).returncode == 0
+
+
+def test_the_oldest_copier() -> None:
+    """9.19.0 asks git for an option that Debian 12's does not know."""
+    assert yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"] == "9.19.1"
