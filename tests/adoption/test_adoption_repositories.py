@@ -64,7 +64,8 @@ def release(clone: Repository, forge: Forge) -> None:
     for step, login in {"preflight": PUBLISHER, "tag": None, "upload": PUBLISHER}.items():
         given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
         given |= {"GITHUB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
-        clone.need("uv", "run", ".gitea/release.py", step, **given, **where)
+        python = clone.path.parent / "release/twine/bin/python"  # which the check has installed
+        clone.need(str(python), "-E", ".gitea/release.py", step, **given, **where)
 
 
 def assert_released(name: str, forge: Forge) -> None:

@@ -28,6 +28,7 @@ ANSWERS = {
     "gitea_owner": "acme.org",
     "ntfy_url": "https://ntfy.example.org",
     "ntfy_topic": "builds_1",
+    "ntfy_when": "releases and failures",
     "runner_label": "big.one",
 }
 

@@ -124,12 +124,13 @@ def test_credentials(witnessed: Witnessed) -> None:
 
     registry, job_token = witnessed.holders(PUBLISHER[1]), witnessed.holders(JOB_TOKEN)
     assert registry == {
-        ("publish", "Preflight"): {"step", "uv run"},
-        ("publish", "Upload"): {"step", "uv run"},
+        ("publish", "Preflight"): {"step"},
+        ("publish", "Upload"): {"step"},
     }
     assert job_token == {
-        ("publish", "Preflight"): {"step", "uv run", "git fetch"},
-        ("publish", "Tag"): {"step", "uv run", "git push", "git fetch"},
+        ("publish", "Preflight"): {"step", "git fetch"},
+        ("publish", "Tag"): {"step", "git push", "git fetch"},
+        ("publish", "Release page"): {"step"},
     }
     compared = ("lint", "Compare uv.lock with the owner's index")
     assert set(witnessed.holders(READER[1])) == {compared, ("lint", "Sync"), ("test", "Build"), ("test", "Sync")}

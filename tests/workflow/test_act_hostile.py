@@ -22,7 +22,7 @@ COMMANDS = (
 )
 # What the setup action sets, and what the release hands on.
 SET = ("RUNNER_TEMP", "UV_LINK_MODE", "UV_CACHE_DIR", "HOME", "XDG_CONFIG_HOME", "UV_NO_CONFIG")
-OUTPUTS = ("name", "version", "unfinished", "files", "dist")
+OUTPUTS = ("name", "version", "unfinished", "files", "dist", "notes")
 
 
 def assert_unharmed(package: Package, run: Run) -> None:
@@ -34,7 +34,7 @@ def assert_unharmed(package: Package, run: Run) -> None:
         assert "planted" not in value
         known = ("add-path", "set-env", "set-output", "group", "endgroup", "warning", "notice")
         assert command in known, (command, name, value)
-        assert command != "add-path" or re.search(r"/tmp/job\.\w+/bin$", value)
+        assert command != "add-path" or re.search(r"/tmp/job\.\w+(/twine)?/bin$", value)
         assert command != "set-env" or name in SET, (command, name, value)
         assert command != "set-output" or name in OUTPUTS, (command, name, value)
 
