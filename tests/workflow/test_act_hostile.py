@@ -28,11 +28,11 @@ OUTPUTS = ("name", "version", "unfinished", "files", "dist", "notes")
 def assert_unharmed(package: Package, run: Run) -> None:
     """No program of the text ran, no command of it was taken."""
     assert not list(package.path.parent.parent.rglob("pwned"))
-    # What act took for a command: the paths of the setup action and the outputs of the release, nothing else.
+    # What act took for a command: paths, the outputs of the release and its summary, nothing else.
     for command, name, value in run.commands:
         assert "9.9.9" not in value
         assert "planted" not in value
-        known = ("add-path", "set-env", "set-output", "group", "endgroup", "warning", "notice")
+        known = ("add-path", "set-env", "set-output", "summary", "group", "endgroup", "warning", "notice")
         assert command in known, (command, name, value)
         assert command != "add-path" or re.search(r"/tmp/job\.\w+(/twine)?/bin$", value)
         assert command != "set-env" or name in SET, (command, name, value)
