@@ -1,5 +1,6 @@
 """Text that somebody else wrote: commits, names, branches, descriptions. Nothing of it runs, sets or hides anything."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -30,6 +31,9 @@ def assert_unharmed(package: Package, run: Run) -> None:
     assert not list(package.path.parent.parent.rglob("pwned"))
     # What act took for a command: paths, the outputs of the release and its summary, nothing else.
     for command, name, value in run.commands:
+        if name == "notes":  # the text itself, as JSON on one line
+            assert all(isinstance(line, str) for line in json.loads(value))
+            continue
         assert "9.9.9" not in value
         assert "planted" not in value
         known = ("add-path", "set-env", "set-output", "summary", "group", "endgroup", "warning", "notice")
