@@ -16,7 +16,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from notes import misses
+from notes import commits, misses
 from shared import SECRET, git, need, output, run, say, sums
 from version import DIST, STATE, planned, project, whole
 
@@ -89,7 +89,7 @@ def build() -> None:
     DIST.mkdir(parents=True)
     (name, _, variable), (version, why) = project(), planned()
     say(f"version {version}" if version else f"nothing to release: {why}")
-    for line in misses():
+    for line in misses(commits(1000)[1]):
         say(line)
     number = version or "0.0.0"  # built all the same, to be tested
     make(number, variable)

@@ -84,9 +84,8 @@ def cut(text: str, length: int = LONGEST) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def notes(version: str) -> tuple[str, list[str]]:
+def notes(version: str, before: str, since: list[Commit]) -> tuple[str, list[str]]:
     """Returns a version's page in Markdown, and its most important lines in plain text."""
-    before, since = commits()
     numbers, home, index = pulls(since), f"{os.environ['GITEA_URL']}/{REPOSITORY}", os.environ["INDEX_URL"]
     parts: dict[int, list[str]] = {MAJOR: [], MINOR: [], PATCH: []}
     short: dict[int, list[str]] = {MAJOR: [], MINOR: [], PATCH: []}
@@ -114,10 +113,10 @@ def notes(version: str) -> tuple[str, list[str]]:
     return "\n".join(shown), [*lines[:LINES], *[f"and {len(lines) - LINES} more"] * (len(lines) > LINES)]
 
 
-def misses() -> list[str]:
-    """Returns a sentence for each commit since the last version that asks for less than it seems to."""
+def misses(since: list[Commit]) -> list[str]:
+    """Returns a sentence for each of the newest commits that asks for less than it seems to."""
     found = []
-    for commit, _, message in commits(1000)[1]:
+    for commit, _, message in since:
         if meant := almost(message):
             subject = cut(message.partition("\n")[0], LINE)
             found.append(f'{commit[:10]} "{subject}" asks for less than it says. Meant: "{cut(meant, LINE)}"?')
@@ -126,12 +125,12 @@ def misses() -> list[str]:
 
 def page() -> None:
     """Makes the release of the tag in Gitea, unless it is there, and the summary. A refusal is a warning."""
-    version, why = planned()
-    missed = [f"- {marked(line)}" for line in misses()]
+    (version, why), (before, since) = planned(), commits()
+    missed = [f"- {marked(line)}" for line in misses(since[:1000])]
     if not version:
         summary("\n".join([f"Nothing is released: {marked(why)}", "", *missed]))
     version = reserved()
-    text, lines = notes(version)
+    text, lines = notes(version, before, since)
     home = f"{os.environ['GITEA_URL']}/{REPOSITORY}/releases/tag/v{version}"
     shown = [f"- {marked(line)}" for line in lines[:3]]
     summary("\n".join([f"**[{project()[0]} {version}]({home})** is released.", "", *shown, "", *missed]))

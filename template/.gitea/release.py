@@ -77,13 +77,13 @@ def preflight() -> None:
 def free(there: dict[str, str]) -> None:
     """Checks that nothing in the registry and no tag is in the way of a version that is not reserved yet."""
     mine, name, found, known = Version(VERSION), project()[0], versions(there), tags()
-    for file in (file for file, version in found.items() if version == mine and FILES.get(file) != there[file]):
+    for file, last in found.items():
+        ours = last != mine or FILES.get(file) == there[file]
         advice = f"push the tag v{mine} to the commit that it was built from, or delete {mine} in Gitea. Then {AGAIN}"
-        need(False, f"the registry has {file} already, and there is no tag v{mine}: {advice}")
-    for last in (version for version in found.values() if version > mine and not version.is_prerelease):
-        tagged = (last.major, last.minor, last.micro) in known
+        need(ours, f"the registry has {file} already, and there is no tag v{mine}: {advice}")
+        below = last <= mine or last.is_prerelease or (last.major, last.minor, last.micro) in known
         advice = f"push the tag v{last.base_version} to the commit that it was built from, or delete it in Gitea. Then"
-        need(tagged, f"the registry has {name} {last}, {mine} is lower, and there is no tag of it: {advice} {AGAIN}")
+        need(below, f"the registry has {name} {last}, {mine} is lower, and there is no tag of it: {advice} {AGAIN}")
     for tag in re.findall(r"^[0-9]+\.[0-9]+\.[0-9]+$", git("tag"), re.MULTILINE):
         way = f"run `git tag v{tag} {tag} && git push origin v{tag}`, or delete {tag}. Then {AGAIN}"
         need(Version(tag) < mine, f"the tag {tag} has no v, so it does not count, and {mine} is not above it: {way}")

@@ -28,6 +28,8 @@ ORIGIN = f"{SERVER}/{REPOSITORY}"
 # What another job handed over: each file with its sha256, as NAME=SHA256 NAME=SHA256.
 FILES = dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", os.environ.get("FILES", "")))
 PAUSES = (1, 3, 9)  # seconds before a server is asked again
+# A word that Markdown or Gitea would take for markup, a link, a person or an issue; and one that would begin a block.
+SPECIAL = re.compile(r"[^\s(),;\"]*(?:[\\*_\[\]<>&~|$@#]|://|www\.|![0-9])[^\s(),;\"]*|^(?:[-+=:]+|[0-9]+[.)])(?=\s|$)")
 # Removed from the environment at once, so that no program that is started from here inherits them. The last four are
 # what runners add by themselves.
 NAMES = "REGISTRY_USER REGISTRY_TOKEN INDEX_USER INDEX_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
@@ -56,8 +58,7 @@ def marked(text: str) -> str:
     parts = re.split(r"`([^`]+)`", " ".join(one_line(text).split()))
     for number, part in enumerate(parts):
         plain = part.replace("`", "'")
-        special = r"[^\s(),;\"]*(?:[\\*_\[\]<>&~|$@#]|://|www\.|![0-9])[^\s(),;\"]*|^(?:[-+=:]+|[0-9]+[.)])(?=\s|$)"
-        parts[number] = f"`{part}`" if number % 2 else re.sub(special, r"`\g<0>`", plain)
+        parts[number] = f"`{part}`" if number % 2 else SPECIAL.sub(r"`\g<0>`", plain)
     return "".join(parts)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from lock import AGAIN
 from shared import FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, output, remote, say, sums
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
@@ -31,7 +32,6 @@ VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 TAG = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(-[0-9]+-g[0-9a-f]+)?")  # a commit after a version counts as it
 LONGEST, PART, LINES, LINE = 60_000, 10_000, 200, 500  # characters of the text and a part, lines, characters of a line
 FIELDS = {"reasons", "subjects", "report", "results", "failures"}
-AGAIN = "run all jobs of this run again."
 NEEDED = (
     "Put a token with the scope write:repository into the secret TEMPLATE_TOKEN, of an account in a team that may "
     "write Code and Pull Requests of this repository."
