@@ -69,10 +69,11 @@ def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> 
 def copier(*arguments: str, cwd: Path, **env: str) -> tuple[bool, str, str]:
     """Runs Copier, which takes the template from the clone that is here, and keeps its cache in this job."""
     source = str(yaml.safe_load((cwd / ANSWERS).read_text("utf-8"))["_src_path"]).removeprefix("git+")
-    first = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    env |= {"GIT_CONFIG_COUNT": str(first + 2), "COPIER_CACHE_DIR": str(TEMP / "copier")}
-    for count, address in enumerate((source, f"{source}.git"), first):  # Copier adds `.git` to some addresses
-        env |= {f"GIT_CONFIG_KEY_{count}": f"url.{TEMPLATE}.insteadOf", f"GIT_CONFIG_VALUE_{count}": address}
+    settings = TEMP / "settings/git/config"  # from a file, as git before 2.31 reads none from the environment
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    for address in (source, f"{source}.git"):  # Copier adds `.git` to some addresses
+        git("config", "--file", settings, "--add", f"url.{TEMPLATE}.insteadOf", address)
+    env |= {"XDG_CONFIG_HOME": str(settings.parents[1]), "COPIER_CACHE_DIR": str(TEMP / "copier")}
     return run(sys.executable, "-m", "copier", *arguments, "--answers-file", ANSWERS, cwd=cwd, env=env)
 
 

@@ -18,13 +18,13 @@ def reserved() -> str:
 def fetch() -> None:
     """Brings tags and main up to date: a checkout leaves main at the job's own commit, however old that is."""
     words = ("fetch", "--quiet", "--tags", "--force", ORIGIN, "+refs/heads/main:refs/remotes/origin/main")
-    need(remote(SECRET["GITHUB_TOKEN"], *words)[0], "origin does not answer: run this job again.")
+    need(remote(SECRET["JOB_TOKEN"], *words)[0], "origin does not answer: run this job again.")
 
 
 def lock() -> None:
     """Reserves the version by pushing its tag."""
     tag, head = f"v{reserved()}", git("rev-parse", "HEAD")
-    _, text = remote(SECRET["GITHUB_TOKEN"], "push", ORIGIN, f"{head}:refs/tags/{tag}")
+    _, text = remote(SECRET["JOB_TOKEN"], "push", ORIGIN, f"{head}:refs/tags/{tag}")
     fetch()
     taken = git("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
     if taken == head:  # what origin has counts, not its answer, which may have been lost

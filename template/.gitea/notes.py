@@ -140,7 +140,7 @@ def page() -> None:
 
 def made(version: str, text: str) -> str:
     """Makes a version's page in Gitea, or fills an empty one. Returns a warning, empty where there is none to give."""
-    headers = {"Authorization": f"token {SECRET['GITHUB_TOKEN']}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"token {SECRET['JOB_TOKEN']}", "Content-Type": "application/json"}
     api, there = f"{SERVER}/api/v1/repos/{REPOSITORY}/releases", dict[str, Any]()
     status, answer = http("GET", f"{api}/tags/v{version}", headers)
     with suppress(ValueError):

@@ -103,9 +103,11 @@ def refusal(status: int, text: str) -> str:
         return f"Gitea knows REGISTRY_TOKEN, but it may not publish for {owner}: {advice}"
     proxied = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
     proxy = f" A proxy is set ({', '.join(proxied)}), and may be what refuses." if proxied else ""
+    trust = "have the runner's image trust the authority that signed it."
+    up = trust if "CERTIFICATE" in text else "see that Gitea is up at this address."
     limit = f"the quota of {owner}, or the largest file that Gitea or a proxy before it takes, does not let this in"
     return {
-        0: f"no answer from {REGISTRY} ({text[:300]}): see that Gitea is up at this address.{proxy}",
+        0: f"no answer from {REGISTRY} ({text[:300]}): {up}{proxy}",
         400: f"the registry does not take such a file: correct {project()[0]}.{said}",
         401: "Gitea does not know REGISTRY_TOKEN: put a token with the scope write:package into it.",
         403: f"the registry refuses REGISTRY_TOKEN, or {limit}: see which in Gitea.{said}{proxy}",

@@ -30,19 +30,10 @@ FILES = dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", os.environ.get("FILES", ""
 PAUSES = (1, 3, 9)  # seconds before a server is asked again
 # A word that Markdown or Gitea would take for markup, a link, a person or an issue; and one that would begin a block.
 SPECIAL = re.compile(r"[^\s(),;\"]*(?:[\\*_\[\]<>&~|$@#]|://|www\.|![0-9])[^\s(),;\"]*|^(?:[-+=:]+|[0-9]+[.)])(?=\s|$)")
-# Removed from the environment at once, so that no program that is started from here inherits them. The last four are
-# what runners add by themselves.
-NAMES = "REGISTRY_USER REGISTRY_TOKEN INDEX_USER INDEX_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN GITHUB_TOKEN".split()
-ADDED = "GITEA_TOKEN FORGEJO_TOKEN ACTIONS_RUNTIME_TOKEN ACTIONS_ID_TOKEN_REQUEST_TOKEN".split()
-SECRET = {name: os.environ.pop(name, "") for name in (*NAMES, *ADDED)}
-# Settings of the image that would turn a program to other files. The owner's right, and kept: certificates and proxies
-# (SSL_CERT_*, *_CA_BUNDLE, GIT_SSL_*, TWINE_CERT, *_proxy), GIT_CONFIG_*, uv's Python, indexes, caches, limits and
-# UV_PROJECT_ENVIRONMENT, HATCH_*, locale and time zone. Programs that must not read PYTHON* and PIP_* run with -I.
-for name in (
-    "VIRTUAL_ENV UV_PROJECT UV_WORKING_DIR UV_ENV_FILE PYTHONHOME PYTHONPATH PYTHONWARNINGS PYTEST_ADDOPTS "
-    "PYTEST_PLUGINS GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_NAMESPACE GIT_TRACE_REDACT"
-).split():
-    os.environ.pop(name, None)
+# Removed from the environment at once, so that no program that is started from here inherits them. What else of an
+# environment no step inherits, clean.sh says.
+NAMES = "REGISTRY_USER REGISTRY_TOKEN INDEX_USER INDEX_TOKEN TEMPLATE_TOKEN TEMPLATE_READ_TOKEN JOB_TOKEN"
+SECRET = {name: os.environ.pop(name, "") for name in NAMES.split()}
 
 
 def one_line(text: str) -> str:
@@ -131,16 +122,19 @@ def basic(user: str, password: str) -> str:
 
 
 def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool, str]:
-    """Runs git with a token, which only the server at `url` and the environment of this one process get."""
+    """Runs git with a token, which only the server at `url` and the environment of this one process get.
+
+    git asks a helper for it, as git before 2.31 reads no other setting from the environment. No helper of the runner's
+    is told it.
+    """
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+    helper = list[str]()
     if token and url.startswith("http"):
-        found = git("version").split()[2]
-        new = [int(number) for number in re.findall("[0-9]+", found)[:2]] >= [2, 31]
-        need(new, f"git {found} is too old: install git 2.31 or a newer one in the runner's image.")
-        count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-        env |= {f"GIT_CONFIG_KEY_{count}": f"http.{url}.extraheader", "GIT_CONFIG_COUNT": str(count + 1)}
-        env[f"GIT_CONFIG_VALUE_{count}"] = f"Authorization: {basic('x-access-token', token)}"
-    return run(*GIT, *arguments, env=env)
+        env["PASSWORD"] = token
+        server = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        login = r"""!printf 'username=x-access-token\npassword=%s\n' "$PASSWORD"; :"""  # git adds a word
+        helper = ["-c", "credential.helper=", "-c", f"credential.{server}.helper={login}"]
+    return run(*GIT, *helper, *arguments, env=env)
 
 
 def http(

@@ -26,7 +26,7 @@ from shared import FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, h
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
 TEMPLATE, HANDED = TEMP / "template", TEMP / "handed"
-TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["GITHUB_TOKEN"]
+TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["JOB_TOKEN"]
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
 VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 TAG = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(-[0-9]+-g[0-9a-f]+)?")  # a commit after a version counts as it
@@ -93,7 +93,7 @@ def clone() -> None:
     words = ("clone", "--quiet", "--", source, TEMPLATE)
     if not remote("", *words)[0]:
         say("not public, or not there: asked again with a token")
-        token = SECRET["TEMPLATE_READ_TOKEN"] or SECRET["GITHUB_TOKEN"]
+        token = SECRET["TEMPLATE_READ_TOKEN"] or SECRET["JOB_TOKEN"]
         secret = "the secret TEMPLATE_READ_TOKEN needs a token with the scope read:repository that may read it"
         need(remote(token, *words, url=f"{SERVER}/")[0], f"the template is gone, or private: then {secret}.")
 

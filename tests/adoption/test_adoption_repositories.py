@@ -63,7 +63,7 @@ def release(clone: Repository, forge: Forge) -> None:
     where |= {"VERSION": handed["version"], "FILES": handed["files"]}
     for step, login in {"preflight": PUBLISHER, "tag": None, "upload": PUBLISHER}.items():
         given = {"REGISTRY_USER": login[0], "REGISTRY_TOKEN": login[1]} if login else {}
-        given |= {"GITHUB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
+        given |= {"JOB_TOKEN": JOB_TOKEN} if step in ("preflight", "tag") else {}
         python = clone.path.parent / "release/twine/bin/python"  # which the check has installed
         clone.need(str(python), "-E", ".gitea/release.py", step, **given, **where)
 

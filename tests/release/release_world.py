@@ -326,10 +326,10 @@ class World:
         }
         registry = {"REGISTRY_USER": USER, "REGISTRY_TOKEN": "wrong" if kind == "password" else TOKEN}
         given = {
-            "preflight": registry | {"GITHUB_TOKEN": JOB_TOKEN},
+            "preflight": registry | {"JOB_TOKEN": JOB_TOKEN},
             "upload": registry,
-            "tag": {"GITHUB_TOKEN": JOB_TOKEN},
-            "page": {"GITHUB_TOKEN": JOB_TOKEN},
+            "tag": {"JOB_TOKEN": JOB_TOKEN},
+            "page": {"JOB_TOKEN": JOB_TOKEN},
         }
         temp = self.folder / f"{path.name}-{next(self.numbers)}"
         try:

@@ -266,16 +266,6 @@ def test_output_of_programs_is_no_command(tmp_path: Path, environment: dict[str,
         assert line.startswith(("    ", "dist: ")), line
 
 
-def test_environment_of_the_image(history: Repository, tmp_path: Path) -> None:
-    """An image may say where uv puts the environment; the wheel is tested there."""
-    locked(history)
-    history.commit("feat: a")
-    history.environment = {**history.environment, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
-    synced(history)
-    assert not (history.path / ".venv").exists()
-    assert "1 passed" in build(history)[1]
-
-
 def test_version_does_not_reach_what_builds_the_package(history: Repository, tmp_path: Path) -> None:
     """A build requirement that is built itself, by setuptools-scm, keeps its own version."""
     needed = Repository(tmp_path / "needed", history.environment)

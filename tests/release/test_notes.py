@@ -82,7 +82,7 @@ def page(repository: Repository, server: str, version: str) -> tuple[str, str, d
     summary.write_text("")
     env = {
         **repository.environment,
-        **{"GITHUB_SERVER_URL": server, "GITHUB_REPOSITORY": "acme/handler-base", "GITHUB_TOKEN": JOB_TOKEN},
+        **{"GITHUB_SERVER_URL": server, "GITHUB_REPOSITORY": "acme/handler-base", "JOB_TOKEN": JOB_TOKEN},
         **{"GITEA_URL": HOME, "INDEX_URL": INDEX, "FILES": FILES, "RUNNER_TEMP": str(temp)},
         **{"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)},
     }

@@ -306,8 +306,8 @@ def encoded(login: str) -> str:
     return base64.b64encode(login.encode()).decode()
 
 
-def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> None:
-    """Only the push and the fetch carry it, and only to origin."""
+def test_job_token_goes_to_origin_when_it_asks(world: World, tmp_path: Path) -> None:
+    """Only the push and the fetch carry it, and only to origin; no helper of the runner's is told it."""
     asked: list[tuple[str, str | None]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -316,10 +316,15 @@ def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> N
 
         def do_GET(self) -> None:
             """Note who asks, and refuse."""
-            asked.append((self.path, self.headers.get("Authorization")))
-            self.send_error(403)
+            login = self.headers.get("Authorization")
+            asked.append((self.path, login))
+            self.send_response(403 if login else 401)
+            self.send_header("WWW-Authenticate", 'Basic realm="Gitea"')
+            self.end_headers()
 
     path = world.checkout(world.push("feat: a"))
+    told = tmp_path / "told"
+    subprocess.run(["git", "config", "credential.helper", f"!tee -a {told};"], cwd=path, check=True)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as origin:
         thread = threading.Thread(target=origin.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -327,7 +332,9 @@ def test_job_token_goes_to_origin_in_a_header(world: World, tmp_path: Path) -> N
         origin.shutdown()
         thread.join()
     login = encoded(f"x-access-token:{JOB_TOKEN}")
-    assert asked == [("/acme/handler-base/info/refs?service=git-upload-pack", f"Basic {login}")]
+    asks = "/acme/handler-base/info/refs?service=git-upload-pack"
+    assert asked == [(asks, None), (asks, f"Basic {login}")]
+    assert not told.exists()
     assert login not in job.log
     assert login not in (path / ".git/config").read_text()
     assert JOB_TOKEN not in job.log
@@ -373,7 +380,7 @@ def test_origin_is_where_the_runner_says(server: str) -> None:
 
 def test_secrets_leave_the_environment_at_once(tmp_path: Path) -> None:
     """Whatever is started later inherits none."""
-    names = ("REGISTRY_USER", "REGISTRY_TOKEN", "GITHUB_TOKEN")
+    names = ("REGISTRY_USER", "REGISTRY_TOKEN", "JOB_TOKEN")
     code = "import sys, os, drive; drive.load(sys.argv[1]); print(sorted(os.environ))"
     env = dict.fromkeys(names, "x") | {"KEPT": "x", "PYTHONPATH": str(DRIVE.parent)}
     words = [sys.executable, "-c", code, str(SHIPPED / "release.py")]

@@ -22,6 +22,9 @@ PINNED = {CHECKOUT, f"actions/upload-artifact@{UPLOAD}", f"actions/download-arti
 TOOLS = Path(sys.executable).parent
 CONTEXT = re.compile(r"(?<![\w.'-])([a-z]+)\.([A-Za-z_][\w-]*)")
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+# The shell of each step, by where a job and an action find it. This repository has it below template/.
+IN_A_JOB = re.compile(r"bash \$\{\{ github\.workspace \}\}(/template)?/\.gitea/clean\.sh \{0\}")
+IN_AN_ACTION = "bash ${{ github.action_path }}/../../clean.sh {0}"
 
 
 def tool(*words: object) -> subprocess.CompletedProcess[str]:
@@ -224,12 +227,12 @@ def test_only_contexts_that_every_gitea_knows(workflows: list[Path], actions: li
 
 
 def test_names_of_secrets_and_variables(workflows: list[Path], actions: list[Path]) -> None:
-    """Gitea keeps both prefixes for itself and refuses such a secret; GITHUB_TOKEN is its own."""
+    """Gitea keeps both prefixes for itself and refuses such a secret."""
     for path in [*workflows, *actions]:
         for expression in expressions(path):
             for context, name in CONTEXT.findall(expression):
                 if context in ("secrets", "vars"):
-                    assert name == "GITHUB_TOKEN" or not name.upper().startswith(("GITEA_", "GITHUB_")), expression
+                    assert not name.upper().startswith(("GITEA_", "GITHUB_")), expression
 
 
 def test_only_pinned_and_local_actions(workflows: list[Path], actions: list[Path], repository: Path) -> None:
@@ -251,12 +254,14 @@ def test_checkout_keeps_no_credentials(workflows: list[Path]) -> None:
         assert not any(kept), path.name
 
 
-def test_bash_is_asked_for(workflows: list[Path], actions: list[Path]) -> None:
-    """The default shell of Gitea's runner is not that of act."""
+def test_every_step_has_the_clean_shell(workflows: list[Path], actions: list[Path]) -> None:
+    """bash, which Gitea's runner and act do not take by themselves, and an environment without the runner's tokens."""
     for path in workflows:
-        assert yaml.safe_load(path.read_text())["defaults"]["run"]["shell"] == "bash", path.name
+        for name, job in jobs(path).items():
+            assert IN_A_JOB.fullmatch(job["defaults"]["run"]["shell"]), f"{path.name}: {name}"
+        assert not [step for step in steps(path) if "shell" in step], path.name
     for path in actions:
-        assert {step["shell"] for step in steps(path) if "run" in step} == {"bash"}, path.name
+        assert {step["shell"] for step in steps(path) if "run" in step} == {IN_AN_ACTION}, path.name
 
 
 def test_conditions_that_every_gitea_takes(workflows: list[Path]) -> None:

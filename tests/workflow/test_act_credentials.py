@@ -96,7 +96,9 @@ class Witnessed:
         found: dict[tuple[str, str], set[str]] = {}
         for entry in self.entries:
             if any(s in value for value in entry["env"].values() for s in spellings(secret)):
-                own = [word for word in entry["argv"] if not word.startswith(("-c", "core.", "log."))]  # git's settings
+                own = [
+                    word for word in entry["argv"] if not word.startswith(("-c", "core.", "log.", "credential."))
+                ]  # git's settings
                 words = [entry["program"], *(w for w in own[:2] if re.fullmatch(r"[a-z]+", w))]
                 found.setdefault(self.step(entry), set()).add(" ".join(words))
         return {step: programs for step, programs in found.items() if step[1] != "actions/checkout"}

@@ -22,7 +22,16 @@ COMMANDS = (
     "\x1b[2J\x1b]0;planted\x07",
 )
 # What the setup action sets, and what the release hands on.
-SET = ("RUNNER_TEMP", "UV_LINK_MODE", "UV_CACHE_DIR", "HOME", "XDG_CONFIG_HOME", "UV_NO_CONFIG")
+SET = (
+    "RUNNER_TEMP",
+    "UV_LINK_MODE",
+    "UV_CACHE_DIR",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "UV_NO_CONFIG",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+)
 OUTPUTS = ("name", "version", "unfinished", "files", "dist", "notes")
 
 
