@@ -9,9 +9,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from authority import Authority
 
 from .engine import Engine, available
 from .gitea import ROOT, Actions, Live, Ntfy, Owner, Repo, Runner, Server, run
@@ -48,28 +49,63 @@ def clones() -> dict[str, Path]:
     return {action: clone for action, clone in found.items() if clone}
 
 
-@pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Live]:
+def missing() -> str:
+    """Returns why nothing can be started, empty if it can."""
+    gone = [name for name in VARIABLES if not named(name)]
+    return f"{HOW}; not there: {', '.join(gone)}" if gone else ""
+
+
+@contextlib.contextmanager
+def started(folder: Path, engine: Engine | None, authority: Authority | None = None, **runner: Any) -> Iterator[Live]:
     """A Gitea with its runner, serving the actions of the workflows itself."""
-    gitea, runner, checkout = (named(name) for name in VARIABLES)
-    if not (gitea and runner and checkout):
-        pytest.skip(f"{HOW}; not there: {', '.join(name for name in VARIABLES if not named(name))}")
-    folder = tmp_path_factory.mktemp("live")
-    for name in ("gitea", "engine", "actions"):
+    gitea, binary, _ = (named(name) for name in VARIABLES)
+    if not gitea or not binary:
+        pytest.skip(missing())
+    for name in ("gitea", "actions"):
         (folder / name).mkdir()
     # Ended in the other order, also where one of them does not start.
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        engine = None
-        if in_containers(request.config):
-            engine = Engine(folder / "engine")
-            stack.callback(engine.stop)
-        server = Server(gitea, folder / "gitea")
+        server = Server(gitea, folder / "gitea", authority)
         stack.callback(server.stop)
         actions = Actions(server, clones(), folder / "actions")
-        started = Runner(runner, folder / "runner", server, engine)
-        stack.callback(started.kill)
-        yield Live(server, started, Ntfy(), actions, folder)
+        takes = Runner(binary, folder / "runner", server, engine, **runner)
+        stack.callback(takes.kill)
+        yield Live(server, takes, Ntfy(authority), actions, folder)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Engine | None]:
+    """The engine of the jobs' containers; none where they run on this machine."""
+    if missing():
+        pytest.skip(missing())
+    if not in_containers(request.config):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("engine")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        made = Engine(folder)
+        stack.callback(made.stop)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, engine: Engine | None) -> Iterator[Live]:
+    """What nearly all scenarios stand on."""
+    folder = tmp_path_factory.mktemp("live")
+    try:
+        with started(folder, engine) as made:
+            yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def containers(engine: Engine | None) -> Engine:
+    """The engine, for what only containers have."""
+    if not engine:
+        pytest.skip("--runner host: the jobs run as the user of the tests, on their machine")
+    return engine
 
 
 class Make(Protocol):
@@ -79,26 +115,32 @@ class Make(Protocol):
         """Render, with answers for this server. What has a / or . in its name is a file to add, the rest an answer."""
 
 
-@pytest.fixture
-def make(live: Live, tmp_path: Path) -> Make:
+def package(owner: Owner, folder: Path, name: str = "sample", **more: str) -> Repo:
     """Renders a package with `copier copy`, as a person does, and makes a repository of it."""
+    live = owner.live
+    files = {path: text for path, text in more.items() if "." in path}
+    answers = {
+        **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
+        **{"gitea_owner": owner.name, "ntfy_url": live.ntfy.url, "ntfy_topic": owner.name},
+        **{answer: value for answer, value in more.items() if answer not in files},
+    }
+    data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+    target = folder / name
+    command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
+    run([*command, str(ROOT), str(target)], folder, live.server.git_env(live.folder / "home"))
+    for path, text in files.items():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_text(text)
+    live.actions.pin(target / ".gitea")
+    return Repo(owner, name, target)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes packages in the test's own folder."""
 
     def made(owner: Owner, name: str = "sample", **more: str) -> Repo:
-        files = {path: text for path, text in more.items() if "." in path}
-        answers = {
-            **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
-            **{"gitea_owner": owner.name, "ntfy_url": live.ntfy.url, "ntfy_topic": owner.name},
-            **{answer: value for answer, value in more.items() if answer not in files},
-        }
-        data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
-        folder = tmp_path / name
-        command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
-        run([*command, str(ROOT), str(folder)], tmp_path, live.server.git_env(live.folder / "home"))
-        for path, text in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text)
-        live.actions.pin(folder / ".gitea")
-        return Repo(owner, name, folder)
+        return package(owner, tmp_path, name, **more)
 
     return made
 
@@ -116,7 +158,7 @@ def lone_runner(live: Live) -> Iterator[Runner]:
 def told_version(request: pytest.FixtureRequest) -> None:
     """Note beside each scenario's result which Gitea it ran on."""
     if "live" in request.fixturenames:
-        request.node.user_properties.append(("gitea", request.getfixturevalue("live").server.version))
+        request.node.user_properties.append(("gitea", str(request.getfixturevalue("live").server)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -128,7 +170,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             seconds[report.nodeid] = seconds.get(report.nodeid, 0) + report.duration
             versions.add(dict(report.user_properties)["gitea"])
     if seconds:
-        terminalreporter.section(f"scenarios on Gitea {', '.join(map(str, versions))} (/api/v1/version)")
+        terminalreporter.section(f"scenarios on {', '.join(map(str, versions))} (/api/v1/version)")
     for test, duration in sorted(seconds.items(), key=lambda item: -item[1]):
         terminalreporter.write_line(f"{duration:7.1f} s  {test.rpartition('::')[2]}")
 

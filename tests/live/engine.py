@@ -4,9 +4,11 @@ import io
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -17,8 +19,17 @@ from .daemon import HERE, Daemon, Red, wait_for
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TOOLS = ("bash", "curl", "git", "node", "python3")
 # What a job sees of this machine, read-only.
-SHOWN = ("/usr", "/etc/alternatives", "/etc/ssl", "/etc/pki")
+CERTIFICATES = ("/etc/ssl", "/etc/pki")
+SHOWN = ("/usr", "/etc/alternatives", *CERTIFICATES)
 PATH = "/opt/ci:/usr/bin:/usr/sbin"
+# Debian's own images: what of a release a job needs, and how to have a Python that the template asks for.
+PACKAGES = "bash,ca-certificates,curl,git"
+NEWER_PYTHON = (
+    'grep -h bullseye "$1/etc/apt/sources.list" | sed s/bullseye/bookworm/ > "$1/etc/apt/sources.list.d/newer.list"',
+    'chroot "$1" apt-get --quiet update',
+    'chroot "$1" apt-get --quiet --yes --no-install-recommends install --target-release bookworm python3.11-venv',
+)
+DEBIAN = {"bullseye": NEWER_PYTHON, "trixie": ('chroot "$1" apt-get --quiet --yes install python3',)}
 # The engine's state is in memory and, as all its mounts are, in a mount namespace of its own: it is gone with the last
 # process, however that ends. It is where a shim of containerd puts its sockets in any case.
 START = """
@@ -54,7 +65,10 @@ def available() -> bool:
 
 
 class Engine:
-    """A Docker engine with two images: a job is root in one and another user in the other."""
+    """A Docker engine with two images of this machine's programs: a job is root in one and another user in the other.
+
+    Images of Debian's own programs are made when a test asks for them.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Start an engine in the folder, or take the one that answers, and make the images."""
@@ -64,6 +78,7 @@ class Engine:
         self.shared = folder / "shared"
         self.shared.mkdir(parents=True)
         self.shared.chmod(0o1777)
+        self.folder = folder
         for tool in TOOLS:
             if not Path("/usr/bin", tool).exists():
                 raise Red(f"the image is made of /usr, and /usr/bin/{tool} is not there: install it, or --runner host")
@@ -81,28 +96,51 @@ class Engine:
             wait_for("the Docker engine to answer", lambda: answers(self.host), pause=0.1)
             self.http = client(self.host)
             # The wheels of one job are there for the next, as on a runner whose owner cares.
-            self.image(self.root, "USER root", "ENV HOME=/root", "ENV UV_CACHE_DIR=/opt/hostedtoolcache/uv")
-            self.image(self.user, "USER ci", "ENV HOME=/home/ci")
+            cache = "ENV UV_CACHE_DIR=/opt/hostedtoolcache/uv"
+            self.image(self.root, base(), f"ENV PATH={PATH}", "USER root", "ENV HOME=/root", cache)
+            self.image(self.user, base(), f"ENV PATH={PATH}", "USER ci", "ENV HOME=/home/ci")
         except Exception as failed:
             self.stop()
             raise Red(f"no Docker engine (--runner host needs none): {failed!r}\n{log.read_text()[-3000:]}") from None
 
-    def image(self, name: str, *changes: str) -> None:
-        """Make an image of the base."""
-        more = [f"ENV PATH={PATH}", "ENV LANG=C.UTF-8", f"LABEL live={self.name}", 'CMD ["bash"]']
+    def image(self, name: str, content: bytes | Iterable[bytes], *changes: str) -> None:
+        """Make an image of a file system as tar."""
+        more = ["ENV LANG=C.UTF-8", f"LABEL live={self.name}", 'CMD ["bash"]']
         repo, _, tag = name.partition(":")
         query = {"fromSrc": "-", "repo": repo, "tag": tag, "changes": [*more, *changes]}
-        answer = self.http.post("/images/create", params=query, content=base())
+        answer = self.http.post("/images/create", params=query, content=content)
         if not answer.is_success or "error" in answer.text:
             raise Red(f"the image {name}: {answer.status_code} {answer.text}")
 
-    def options(self, runner: str) -> str:
-        """Returns what `docker run` is told for each job of a runner."""
+    def debian(self, release: str) -> str:
+        """Make an image of a release of Debian, whose jobs run as another user than root. Returns its name."""
+        name, tar = f"{self.name}:{release}", self.folder / f"{release}.tar"
+        hooks = [f"--customize-hook={line}" for line in (*DEBIAN[release], 'chroot "$1" useradd --create-home ci')]
+        words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", *hooks, release, str(tar)]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Red(f"{' '.join(words)}\n{done.stderr[-2000:]}")
+        with tar.open("rb") as file:
+            self.image(name, file, "USER ci", "ENV HOME=/home/ci")
+        tar.unlink()
+        return name
+
+    def options(self, runner: str, *more: str, shown: tuple[str, ...] = SHOWN) -> str:
+        """Returns what `docker run` is told for each job of a runner: its volumes, and more of them."""
         tools = Path(uv.find_uv_bin()).parent
-        volumes = [f"{path}:{path}:ro" for path in SHOWN if Path(path).exists()]
+        volumes = [f"{path}:{path}:ro" for path in shown if Path(path).exists()]
         volumes += [f"{tools / name}:/opt/uv/{name}:ro" for name in ("uv", "uvx")]
-        volumes += [f"{self.shared}:{self.shared}"]
-        return " ".join([f"--label live-runner={runner}", *(f"-v {volume}" for volume in volumes)])
+        volumes += [f"{self.shared}:{self.shared}", *more]
+        last = {volume.split(":")[1]: volume for volume in volumes}  # one for each place
+        return " ".join([f"--label live-runner={runner}", *(f"-v {volume}" for volume in last.values())])
+
+    def own_tools(self) -> list[str]:
+        """Returns the volumes that give an image of Debian's the node of this machine, and the stand-in for curl."""
+        curl = self.folder / "curl"
+        curl.write_text(stand_in("/usr/bin/curl", "/opt/uv"))
+        curl.chmod(0o755)
+        node = Path(shutil.which("node") or "node").resolve()
+        return [f"{curl}:/usr/local/bin/curl:ro", f"{node}:/usr/local/bin/node:ro"]
 
     def sweep(self, label: str) -> list[str]:
         """Returns a command that removes what has this label."""

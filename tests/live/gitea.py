@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import Any
 
 import httpx
 import uv
+from authority import Authority
 
 from .daemon import HERE, Daemon, Red, wait_for
-from .engine import Engine, stand_in
+from .engine import CERTIFICATES, Engine, stand_in
 
 ROOT = HERE.parent.parent
 LABEL = "ubuntu-latest"
@@ -84,8 +85,8 @@ def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
 class Ntfy:
     """A listener as ntfy: keeps the JSON of each message."""
 
-    def __init__(self) -> None:
-        """Listen on a free port."""
+    def __init__(self, authority: Authority | None = None) -> None:
+        """Listen on a free port, over TLS if there is an authority for it."""
         self.messages: list[dict[str, Any]] = []
         ntfy = self
 
@@ -100,8 +101,10 @@ class Ntfy:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if authority:
+            self.server.socket = authority.server.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"http{'s' if authority else ''}://127.0.0.1:{self.server.server_port}"
 
     def to(self, topic: str) -> list[dict[str, Any]]:
         """The messages to one topic, oldest first."""
@@ -111,12 +114,16 @@ class Ntfy:
 class Server:
     """A Gitea on SQLite. `url` is its address for people, `internal_url` the one that CI uses: they differ."""
 
-    def __init__(self, binary: Path, folder: Path) -> None:
-        """Start on a free port, with all data in the folder, and make the administrator."""
+    def __init__(self, binary: Path, folder: Path, authority: Authority | None = None) -> None:
+        """Start on a free port, with all data in the folder, and make the administrator.
+
+        With an authority, over TLS alone.
+        """
         self.binary, self.folder, self.log = binary, folder, folder / "gitea.log"
-        self.port = free_port()
-        self.url = f"http://localhost:{self.port}"
-        self.internal_url = f"http://127.0.0.1:{self.port}"
+        self.port, self.authority = free_port(), authority
+        self.scheme, self.verify = ("https", authority.client) if authority else ("http", True)
+        self.url = f"{self.scheme}://localhost:{self.port}"
+        self.internal_url = f"{self.scheme}://127.0.0.1:{self.port}"
         self.repositories = folder / "repositories"
         self.password = secrets.token_hex(16)
         self.env = clean_env(folder / "home", GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT="true")
@@ -127,12 +134,21 @@ class Server:
             *("--email", f"{ADMIN}@example.com", "--must-change-password=false", "--access-token"),
         )
         self.token = token.split()[-1]
-        self.http = httpx.Client(
-            base_url=self.internal_url, headers={"Authorization": f"token {self.token}"}, timeout=60, trust_env=False
-        )
+        headers = {"Authorization": f"token {self.token}"}
+        self.http = self.client(headers=headers, timeout=60)
         self.version: str = self.api("GET", "version")["version"]
+        # Forgejo says 15.0.3+gitea-1.22.0; its numbers and Gitea's say nothing about each other.
+        self.product = "Forgejo" if re.search("gitea-|forgejo", self.version) else "Gitea"
         major, minor = re.findall(r"\d+", self.version)[:2]
         self.release = (int(major), int(minor))
+
+    def __str__(self) -> str:
+        """Returns the product and its version."""
+        return f"{self.product} {self.version}"
+
+    def client(self, **more: Any) -> httpx.Client:
+        """Returns a client of the server."""
+        return httpx.Client(base_url=self.internal_url, verify=self.verify, trust_env=False, **more)
 
     def start(self, **packages: str) -> None:
         """Write the settings and start, until the server answers. The keywords go into the section [packages]."""
@@ -141,8 +157,8 @@ class Server:
         self.daemon = Daemon(command, self.log, self.folder, self.env)
 
         def answers() -> bool:
-            with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"{self.internal_url}/api/v1/version", trust_env=False).is_success
+            with contextlib.suppress(httpx.HTTPError), self.client() as asking:
+                return asking.get("/api/v1/version").is_success
             return False
 
         try:
@@ -157,7 +173,13 @@ class Server:
         sections: dict[str, dict[str, object]] = {
             "": {"RUN_USER": user, "RUN_MODE": "prod", "WORK_PATH": self.folder, "APP_DATA_PATH": self.folder / "data"},
             "server": {
-                **{"PROTOCOL": "http", "HTTP_ADDR": "127.0.0.1", "HTTP_PORT": self.port, "ROOT_URL": f"{self.url}/"},
+                **(self.authority.settings if self.authority else {}),
+                **{
+                    "PROTOCOL": self.scheme,
+                    "HTTP_ADDR": "127.0.0.1",
+                    "HTTP_PORT": self.port,
+                    "ROOT_URL": f"{self.url}/",
+                },
                 **{"LOCAL_ROOT_URL": f"{self.internal_url}/", "DISABLE_SSH": "true", "OFFLINE_MODE": "true"},
             },
             "database": {
@@ -235,26 +257,39 @@ class Server:
         return clean_env(
             home,
             **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in PERSON.items()},
-            **{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{self.internal_url}/.extraHeader"},
-            **{"GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"},
+            **{"GIT_CONFIG_COUNT": "2"},
+            **{f"GIT_CONFIG_VALUE_{number}": f"Authorization: Basic {basic}" for number in range(2)},
+            **{
+                f"GIT_CONFIG_KEY_{n}": f"http.{url}/.extraHeader" for n, url in enumerate((self.url, self.internal_url))
+            },
+            **(self.authority.trusted if self.authority else {}),
         )
 
+    def since(self, gitea: tuple[int, int] | None, forgejo: tuple[int, int] | None = None) -> bool:
+        """Returns whether the server is that release of its product or a later one; None stands for no release."""
+        first = {"Gitea": gitea, "Forgejo": forgejo}[self.product]
+        return first is not None and self.release >= first
+
     def has_rerun_api(self) -> bool:
-        """Whether runs can be started again by API (from 1.26); before, only the web page's button does it."""
-        return self.release >= (1, 26)
+        """Whether runs can be started again by API; before, only the web page's button does it."""
+        return self.since((1, 26))
 
     def queues_runs(self) -> bool:
-        """Whether pushes to a branch wait for each other (from 1.26); before, a newer one cancels what runs."""
-        return self.has_rerun_api()
+        """Whether pushes to a branch wait for each other; before, a newer one cancels what runs."""
+        return self.since((1, 26), (14, 0))
 
     def links_packages(self) -> bool:
-        """Whether a package can be linked to its repository by API (from 1.24)."""
-        return self.release >= (1, 24)
+        """Whether a package can be linked to its repository by API."""
+        return self.since((1, 24), (11, 0))
+
+    def lets_jobs_open(self) -> bool:
+        """Whether a job's own token may open a pull request."""
+        return self.since((1, 26), (11, 0))
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[httpx.Client]:
         """A person's browser, signed in as administrator."""
-        with httpx.Client(base_url=self.internal_url, trust_env=False) as browser:
+        with self.client() as browser:
             browser.get("/user/login")
             form = {"user_name": ADMIN, "password": self.password, "_csrf": browser.cookies.get("_csrf", "")}
             browser.post("/user/login", data=form)
@@ -332,20 +367,32 @@ class Runner:
         engine: Engine | None,
         label: str = LABEL,
         capacity: int = 2,
+        image: str = "",
+        volumes: Sequence[str] = (),
+        envs: Mapping[str, str] | None = None,
     ) -> None:
-        """Register for a label, with an engine also for jobs of another user than root, and start."""
-        self.binary, self.folder, self.engine, self.label = binary, folder, engine, label
+        """Register for a label, with an engine also for jobs of another user than root, and start.
+
+        With an image, which has programs of its own, the jobs run in that one alone. The volumes are added to those
+        of the engine, and `envs` takes the place of what jobs need to reach the package index.
+        """
+        self.binary, self.folder, self.engine, self.label, self.volumes = binary, folder, engine, label, volumes
+        self.envs = envs or (handed_on() if engine else {})
         folder.mkdir(parents=True)
         self.name = f"{folder.name}-{secrets.token_hex(3)}"
-        labels = [f"{label}:host"]
+        labels, options = [f"{label}:host"], ""
         if engine:
             labels = [f"{label}:docker://{engine.root}", f"{label}-{USER}:docker://{engine.user}"]
+            options = engine.options(self.name, *volumes)
+        if engine and image:
+            labels = [f"{label}:docker://{image}"]
+            options = engine.options(self.name, *engine.own_tools(), *volumes, shown=CERTIFICATES)
         config = {
             "log": {"level": "info"},
             "runner": {
                 **{"file": str(folder / "registration"), "capacity": capacity, "labels": labels},
                 # Jobs on this machine inherit the runner's own environment.
-                "envs": handed_on() if engine else {},
+                "envs": self.envs,
                 **{"fetch_interval": "300ms", "fetch_interval_max": "300ms", "log_report_interval": "1s"},
                 **{"log_report_max_latency": "500ms", "state_report_interval": "1s"},
             },
@@ -353,15 +400,16 @@ class Runner:
             "host": {"workdir_parent": str(folder / "work")},
             "container": {
                 **{"network": "host", "force_pull": False, "docker_host": "-", "valid_volumes": ["**"]},
-                "options": engine.options(self.name) if engine else "",
+                "options": options,
             },
         }
         # JSON is YAML.
         (folder / "config.yaml").write_text(json.dumps(config))
+        trusted = server.authority.trusted if server.authority else {}
         if engine:
-            self.env = clean_env(folder / "home", DOCKER_HOST=engine.host)
+            self.env = clean_env(folder / "home", DOCKER_HOST=engine.host, **trusted)
         else:
-            self.env = clean_env(folder / "home", path=f"{self.tools()}{os.pathsep}{os.defpath}")
+            self.env = clean_env(folder / "home", path=f"{self.tools()}{os.pathsep}{os.defpath}", **trusted)
         token = server.api("POST", "admin/actions/runners/registration-token")["token"]
         run(
             [
@@ -443,6 +491,13 @@ class Owner:
     def secret(self, name: str, value: str) -> None:
         """Set a secret of the organisation's."""
         self.server.api("PUT", f"orgs/{self.name}/actions/secrets/{name}", {"data": value})
+
+    def give_index(self) -> dict[str, str]:
+        """Set the secrets that read a private owner's index. Returns what a person's uv needs for the same."""
+        token = self.server.token_of(self.bot, "read:package")
+        self.secret("INDEX_USER", self.bot)
+        self.secret("INDEX_TOKEN", token)
+        return {"UV_INDEX_GITEA_USERNAME": self.bot, "UV_INDEX_GITEA_PASSWORD": token}
 
     @property
     def index_url(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ACTIONS, Make, clones
-from .gitea import LABEL, USER, Live, Owner, Repo, Run
+from .gitea import LABEL, USER, Owner, Repo, Run
 from .scenarios import first_release, why
 
 # What a job prints of itself, and whether uv is on its PATH.
@@ -52,13 +52,6 @@ def with_workflow(owner: Owner, folder: Path, text: str, label: str = LABEL) -> 
     file.write_text(text.replace("RUNNER", label))
     owner.live.actions.pin(folder)
     return repo
-
-
-@pytest.fixture
-def containers(live: Live) -> None:
-    """Skips what only containers have."""
-    if not live.engine:
-        pytest.skip("--runner host: the jobs run as the user of the tests, on their machine")
 
 
 @pytest.mark.usefixtures("containers")

@@ -67,12 +67,7 @@ def test_a_pull_request_is_linted_and_tested_only(make: Make, owner: Owner) -> N
 def test_a_package_that_needs_another_of_its_owner(make: Make, live: Live, private: bool) -> None:
     """Its uv.lock names the first package in the index of their owner, whoever may read that."""
     owner = live.owner("private" if private else "public", private)
-    credentials = {}
-    if private:
-        token = live.server.token_of(owner.bot, "read:package")
-        owner.secret("INDEX_USER", owner.bot)
-        owner.secret("INDEX_TOKEN", token)
-        credentials = {"UV_INDEX_GITEA_USERNAME": owner.bot, "UV_INDEX_GITEA_PASSWORD": token}
+    credentials = owner.give_index() if private else {}
     first_release(make(owner, "needed"))
     repo = make(owner, "needing")
     run(["uv", "add", "needed", "--index", "gitea"], repo.folder, repo.env | credentials)
