@@ -127,6 +127,9 @@ class Server:
         self.repositories = folder / "repositories"
         self.password = secrets.token_hex(16)
         self.env = clean_env(folder / "home", GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT="true")
+        # By name: Forgejo's numbers (15.0.3+gitea-1.22.0) and Gitea's say nothing about each other.
+        said = run([str(binary), "--version"], folder, self.env)
+        self.product = "Forgejo" if said.lower().startswith("forgejo") else "Gitea"
         self.daemon: Daemon | None = None
         self.start()
         token = self.cli(
@@ -137,8 +140,6 @@ class Server:
         headers = {"Authorization": f"token {self.token}"}
         self.http = self.client(headers=headers, timeout=60)
         self.version: str = self.api("GET", "version")["version"]
-        # Forgejo says 15.0.3+gitea-1.22.0; its numbers and Gitea's say nothing about each other.
-        self.product = "Forgejo" if re.search("gitea-|forgejo", self.version) else "Gitea"
         major, minor = re.findall(r"\d+", self.version)[:2]
         self.release = (int(major), int(minor))
 
@@ -195,7 +196,11 @@ class Server:
             "cron.update_checker": {"ENABLED": "false"},
             "packages": {"ENABLED": "true", **packages},
             "actions": {
-                **{"ENABLED": "true", "DEFAULT_ACTIONS_URL": "self", "ZOMBIE_TASK_TIMEOUT": "8s"},
+                **{
+                    "ENABLED": "true",
+                    "DEFAULT_ACTIONS_URL": self.url if self.product == "Forgejo" else "self",
+                    "ZOMBIE_TASK_TIMEOUT": "8s",
+                },
                 **{"ENDLESS_TASK_TIMEOUT": "10m", "ABANDONED_JOB_TIMEOUT": "10m"},
             },
         }
@@ -305,12 +310,18 @@ class Server:
             raise Red(f"{path}: {answer.status_code}")
         return answer.text
 
-    def press(self, path: str) -> None:
+    def page_at(self, path: str) -> str:
+        """Where a page of the web site leads."""
+        with self.browser() as browser:
+            return browser.get(path, follow_redirects=True).url.path
+
+    def press(self, path: str, body: object = None) -> httpx.Response:
         """Press a button of the web site. Raises Red when that does nothing."""
         with self.browser() as browser:
-            answer = browser.post(path, headers={"X-Csrf-Token": browser.cookies.get("_csrf", "")})
+            answer = browser.post(path, json=body, headers={"X-Csrf-Token": browser.cookies.get("_csrf", "")})
         if not answer.is_success:
             raise Red(f"POST {path}: {answer.status_code} {answer.text[:500]}")
+        return answer
 
 
 class Actions:
@@ -410,7 +421,8 @@ class Runner:
             self.env = clean_env(folder / "home", DOCKER_HOST=engine.host, **trusted)
         else:
             self.env = clean_env(folder / "home", path=f"{self.tools()}{os.pathsep}{os.defpath}", **trusted)
-        token = server.api("POST", "admin/actions/runners/registration-token")["token"]
+        asked = "GET" if server.product == "Forgejo" else "POST"
+        token = server.api(asked, "admin/actions/runners/registration-token")["token"]
         run(
             [
                 *(str(binary), "register", "--no-interactive", "--config", str(folder / "config.yaml")),
@@ -515,6 +527,16 @@ class Owner:
         return {link.rpartition("/")[2]: sha for link, sha in links}
 
 
+def as_gitea(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns a run or a job that Forgejo tells as Gitea would."""
+    if "conclusion" in found or "status" not in found:
+        return found
+    names = {"run_number": "index_in_repo", "head_sha": "commit_sha"}
+    more = {ours: found[theirs] for ours, theirs in names.items() if theirs in found}
+    ended = found["status"] in ("success", "failure", "cancelled", "skipped")
+    return found | more | {"status": "completed" if ended else found["status"], "conclusion": found["status"]}
+
+
 @dataclass
 class Run:
     """A finished run of the workflow."""
@@ -594,9 +616,13 @@ class Repo:
         """Set a secret of the repository's, which counts before the organisation's."""
         self.server.api("PUT", f"repos/{self.path}/actions/secrets/{name}", {"data": value})
 
-    def runs(self, **query: object) -> list[dict[str, Any]]:
-        """The runs of the repository as the API tells them, newest first."""
-        return self.server.api("GET", f"repos/{self.path}/actions/runs", **query)["workflow_runs"]
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs of the repository as Gitea's API tells them, newest first."""
+        return [as_gitea(found) for found in self.server.api("GET", f"repos/{self.path}/actions/runs")["workflow_runs"]]
+
+    def run_now(self, run_id: int) -> dict[str, Any]:
+        """A run as Gitea's API tells it."""
+        return as_gitea(self.server.api("GET", f"repos/{self.path}/actions/runs/{run_id}"))
 
     def wait_run(self, head: str, event: str = "push", seconds: float = 300) -> Run:
         """Wait until the run of a commit is over. Raises Red when none starts, or when it does not end."""
@@ -619,7 +645,7 @@ class Repo:
 
         # A run with a failed job is "completed" for a moment, before its notify job has started.
         def ended() -> dict[str, Any] | None:
-            found = self.server.api("GET", f"repos/{self.path}/actions/runs/{run_id}")
+            found = self.run_now(run_id)
             states = {found["status"], *(job["status"] for job in self.jobs(run_id))}
             return found if states == {"completed"} else None
 
@@ -635,12 +661,20 @@ class Repo:
         )
 
     def jobs(self, run_id: int) -> list[dict[str, Any]]:
-        """The jobs of a run as the API tells them."""
-        return self.server.api("GET", f"repos/{self.path}/actions/runs/{run_id}/jobs")["jobs"]
+        """The jobs of a run as Gitea's API tells them. Forgejo has them for its page alone."""
+        if self.server.product == "Gitea":
+            return self.server.api("GET", f"repos/{self.path}/actions/runs/{run_id}/jobs")["jobs"]
+        page = f"/{self.path}/actions/runs/{self.run_now(run_id)['run_number']}/jobs/0/attempt/1"
+        shown = self.server.press(page, {"logCursors": []}).json()["state"]["run"]["jobs"]
+        return [as_gitea(job | {"id": number}) for number, job in enumerate(shown)]
 
     def log(self, run: Run, job: str) -> str:
         """What a job printed, without the time in front of each line."""
-        text = self.server.api("GET", f"repos/{self.path}/actions/jobs/{run.ids[job]}/logs")
+        if self.server.product == "Forgejo":
+            page = f"/{self.path}/actions/runs/{run.number}/jobs/{run.ids[job]}"
+            text = self.server.page(f"{self.server.page_at(page)}/logs")
+        else:
+            text = self.server.api("GET", f"repos/{self.path}/actions/jobs/{run.ids[job]}/logs")
         return "\n".join(line.partition(" ")[2] for line in text.splitlines())
 
     def again(self, run: Run, job: str | None = None) -> Run:

@@ -210,7 +210,7 @@ def cut_off(repo: Repo, runner: Runner) -> None:
 
     def given_up() -> bool:
         repo.server.api("POST", "admin/cron/stop_zombie_tasks")
-        return repo.server.api("GET", f"repos/{repo.path}/actions/runs/{cut}")["status"] == "completed"
+        return repo.run_now(cut)["status"] == "completed"
 
     wait_for("Gitea to give up on the killed job", given_up, 90, 1)
     before = repo.wait_end(cut)

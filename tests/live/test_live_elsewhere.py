@@ -1,5 +1,7 @@
 """Where else users run it: older and newer images, as another user than root, /tmp in common, a private authority."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ def updated(town: Town, name: str) -> None:
     assert pull["title"] == "chore: template v1.1.0"
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="needs root and mmdebstrap")
 @pytest.mark.parametrize("release", ["bullseye", "trixie"])
 def test_another_image(containers: Engine, live: Live, tmp_path: Path, release: str) -> None:
     """Debian's git 2.30 or its Python 3.13, not as root: the first release and an update, of what is private."""

@@ -138,6 +138,12 @@ def test_credentials(witnessed: Witnessed) -> None:
     assert set(witnessed.holders(READER[1])) == {compared, ("lint", "Sync"), ("test", "Build"), ("test", "Sync")}
     assert set(witnessed.holders(NTFY_TOKEN)) == {("notify", "Message")}
 
+    # Nor by any other name that the runner has for it.
+    own = re.compile("(ACTIONS|FORGEJO|GITEA|GITHUB)_.*TOKEN")
+    found = [(witnessed.step(entry), name) for entry in witnessed.entries for name in filter(own.match, entry["env"])]
+    others = ("actions/checkout", "Hand the files to publish", "Take the files from test")  # these actions need it
+    assert [step for step, name in found if step[1] not in others] == []
+
     for name, secret in SECRETS.items():
         for spelling in spellings(secret):
             assert spelling not in witnessed.log, f"{name} in the log"
