@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -115,24 +116,40 @@ class Make(Protocol):
         """Render, with answers for this server. What has a / or . in its name is a file to add, the rest an answer."""
 
 
+OWNER = "stands-for-the-owner"
+
+
 def package(owner: Owner, folder: Path, name: str = "sample", **more: str) -> Repo:
-    """Renders a package with `copier copy`, as a person does, and makes a repository of it."""
+    """Makes a repository of a package that `copier copy` renders, as a person runs it."""
     live = owner.live
     files = {path: text for path, text in more.items() if "." in path}
-    answers = {
-        **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
-        **{"gitea_owner": owner.name, "ntfy_url": live.ntfy.url, "ntfy_topic": owner.name},
-        **{answer: value for answer, value in more.items() if answer not in files},
-    }
-    data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+    answers = {answer: value for answer, value in more.items() if answer not in files}
     target = folder / name
-    command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
-    run([*command, str(ROOT), str(target)], folder, live.server.git_env(live.folder / "home"))
+    shutil.copytree(rendered(live, name, tuple(sorted(answers.items()))), target)
+    for file in filter(Path.is_file, target.rglob("*")):
+        if OWNER.encode() in (content := file.read_bytes()):
+            file.write_bytes(content.replace(OWNER.encode(), owner.name.encode()))
     for path, text in files.items():
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_text(text)
-    live.actions.pin(target / ".gitea")
     return Repo(owner, name, target)
+
+
+@cache
+def rendered(live: Live, name: str, more: tuple[tuple[str, str], ...]) -> Path:
+    """Returns a package as it is rendered for an owner of whom only the name is missing, with the served actions."""
+    answers = {
+        **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
+        **{"gitea_owner": OWNER, "ntfy_url": live.ntfy.url, "ntfy_topic": OWNER},
+        **dict(more),
+    }
+    data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+    target = live.folder / "rendered" / secrets.token_hex(3) / name
+    target.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]
+    run([*command, str(ROOT), str(target)], target.parent, live.server.git_env(live.folder / "home"))
+    live.actions.pin(target / ".gitea")
+    return target
 
 
 @pytest.fixture

@@ -458,7 +458,7 @@ class Runner:
         self.daemon.kill()
 
 
-@dataclass
+@dataclass(eq=False)
 class Live:
     """All that a scenario stands on."""
 
@@ -531,7 +531,7 @@ def as_gitea(found: dict[str, Any]) -> dict[str, Any]:
     """Returns a run or a job that Forgejo tells as Gitea would."""
     if "conclusion" in found or "status" not in found:
         return found
-    names = {"run_number": "index_in_repo", "head_sha": "commit_sha"}
+    names = {"run_number": "index_in_repo", "head_sha": "commit_sha", "event": "trigger_event"}
     more = {ours: found[theirs] for ours, theirs in names.items() if theirs in found}
     ended = found["status"] in ("success", "failure", "cancelled", "skipped")
     return found | more | {"status": "completed" if ended else found["status"], "conclusion": found["status"]}

@@ -35,7 +35,7 @@ def text(message: dict[str, Any]) -> str:
 
 def tail(repo: Repo, done: Run, job: str = "publish") -> str:
     """The last lines that the job's own steps printed (checkout tidies up after them)."""
-    own = repo.log(done, job).partition("\nRun Post ")[0]
+    own = re.split(r"\n.*Run Post ", repo.log(done, job))[0]
     return "\n".join(own.splitlines()[-12:])
 
 
