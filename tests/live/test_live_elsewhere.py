@@ -1,16 +1,19 @@
 """Where else users run it: older and newer images, as another user than root, /tmp in common, a private authority."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uv
+import yaml
 from authority import BUNDLE, STORE, Authority
 
 from .conftest import package, started
 from .engine import Engine
-from .gitea import Live, Owner, Runner, handed_on, run
+from .gitea import ROOT, Live, Owner, Runner, handed_on, run
 from .scenarios import first_release, installs, released, tail
 from .town import Town, founded
 
@@ -51,18 +54,29 @@ def test_another_image(containers: Engine, live: Live, tmp_path: Path, release: 
 
 
 def test_two_packages_in_one_tmp(containers: Engine, live: Live, owner: Owner, tmp_path: Path) -> None:
-    """Where the runner's owner mounts one, two releases at the same time take nothing of each other."""
+    """Where the runner's owner mounts one, two releases at the same time take nothing of each other.
+
+    The runner is the one of docs/gitea.md, whose image has uv, and whose jobs share its cache.
+    """
     (containers.shared / "tmp").mkdir(mode=0o1777)
     (containers.shared / "tmp").chmod(0o1777)
-    where = {"label": "one-tmp", "volumes": [f"{containers.shared / 'tmp'}:/tmp"], "capacity": 4}
+    page = (ROOT / "docs/gitea.md").read_text()
+    (shown,) = (found for found in re.findall(r"(?ms)^```yaml\n(.*?)^```", page) if "UV_CACHE_DIR" in found)
+    config = yaml.safe_load(shown)
+    cache = config["container"]["options"].removeprefix("-v ")
+    volumes = [f"{containers.shared / 'tmp'}:/tmp", f"{uv.find_uv_bin()}:/opt/ci/uv:ro", cache]
+    where = {"label": "one-tmp", "volumes": volumes, "capacity": 4, "envs": handed_on() | config["runner"]["envs"]}
     runner = Runner(live.runner.binary, live.folder / "one-tmp", live.server, containers, **where)
+    hook = {".gitea/setup.sh": 'echo "uv is $(command -v uv), its cache $UV_CACHE_DIR"\n'}
     try:
-        repos = [package(owner, tmp_path, name, runner_label=runner.label) for name in ("first", "second")]
+        repos = [package(owner, tmp_path, name, runner_label=runner.label, **hook) for name in ("first", "second")]
         for repo in repos:
             repo.commit("feat: first version")
         heads = [repo.push() for repo in repos]
         for repo, head in zip(repos, heads, strict=True):
-            released(repo, repo.wait_run(head), "0.1.0")
+            done = repo.wait_run(head)
+            released(repo, done, "0.1.0")
+            assert "uv is /opt/ci/uv, its cache /uv-cache" in repo.log(done, "lint")
     finally:
         runner.kill()
 
