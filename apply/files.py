@@ -13,6 +13,7 @@ class Files:
         """Starts with nothing written below the root of the repository, an absolute path."""
         self.root = root
         self.before: dict[str, bytes | None] = {}
+        self.folders: set[str] = set()  # the outermost that did not exist before
 
     def keep(self, name: str) -> None:
         """Remembers a file as it is now, before it changes."""
@@ -24,6 +25,10 @@ class Files:
         if content(path) == new:
             return False
         self.keep(name)
+        folders = [str(folder) for folder in Path(name).parents]
+        absent = [folder for folder in folders if not (self.root / folder).exists()]
+        if absent and self.folders.isdisjoint(folders):
+            self.folders.add(absent[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             file.write(new)

@@ -70,6 +70,8 @@ def undo_commands(files: Files, changed_before: set[str]) -> str:
     if files.made:  # without a name, git clean would remove everything
         flags = "-fdx" if ignored(files.root, *files.made) else "-fd"
         commands.append(f"git clean {flags} -- {join(files.made)}")
+    if files.folders:
+        commands.append(f"find {join(sorted(files.folders))} -type d -empty -delete")
     untracked = {name for name in files.changed if git(files.root, "ls-files", "--error-unmatch", "--", name) is None}
     if not changed_before | untracked:
         return " && ".join(["git restore .", *commands])

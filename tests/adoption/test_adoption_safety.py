@@ -41,12 +41,22 @@ def test_undo_on_a_clean_tree(
     """The commands that the end names lead back, and spare what was made later."""
     untouched = existing(name)
     before, status = untouched.content(), untouched.status()
+    empty = untouched.path / "mine/empty"
+    empty.mkdir(parents=True)
+    folders = {path.relative_to(untouched.path) for path in untouched.path.rglob("*/") if ".git" not in path.parts}
     repository, said = adopted(name)
+    (repository.path / "mine/empty").mkdir(parents=True)
     undo = undo_commands(said)
     assert undo.startswith("git restore . && git clean -fd -- ")
-    repository.write(".gitea/setup.sh", "true\n")
+    later = repository.path / ".gitea/later/setup.sh"
+    repository.write(str(later.relative_to(repository.path)), "true\n")
     repository.need("bash", "-euo", "pipefail", "-c", undo)
-    (repository.path / ".gitea/setup.sh").unlink()
+    assert later.exists()
+    shutil.rmtree(later.parent)
+    if name != "workflows-ci":  # which has a .gitea of its own
+        later.parents[1].rmdir()
+    left = {path.relative_to(repository.path) for path in repository.path.rglob("*/") if ".git" not in path.parts}
+    assert {path for path in left if ".venv" not in path.parts} == folders
     assert repository.content() == before
     assert repository.status() == status
 
