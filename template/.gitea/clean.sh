@@ -2,7 +2,7 @@
 # - Of the names that runners set, those listed here. So no token, whatever the forge calls it: a step that needs one
 #   has it in its `env`.
 # - Of uv's settings, those listed here: where packages, Pythons and certificates come from, its caches and limits.
-# - Nothing that leads Python to other files.
+# - Nothing that leads Python or git to other files, or git to show a login.
 # - All the rest, certificates and proxies among it.
 runner="ACTIONS|ACTOR|API_URL|ARCH|BASE_REF|ENV|EVENT_NAME|EVENT_PATH|HEAD_REF|JOB|OS|OUTPUT|PATH|REF|REF_NAME"
 runner+="|REF_TYPE|REPOSITORY|REPOSITORY_OWNER|RUN_ID|RUN_NUMBER|SERVER_URL|SHA|STEP_SUMMARY|TEMP|TOOL_CACHE|URL"
@@ -14,6 +14,7 @@ for name in $(compgen -e); do
     ACTIONS_* | FORGEJO_* | GITEA_* | GITHUB_* | RUNNER_*) [[ ${name#*_} =~ ^($runner)$ ]] || unset "$name" ;;
     UV_*) [[ ${name#*_} =~ ^($uv)$ ]] || unset "$name" ;;
     VIRTUAL_ENV | PYTHONHOME | PYTHONPATH | PYTHONSTARTUP | PYTHONWARNINGS) unset "$name" ;;
+    GIT_DIR | GIT_WORK_TREE | GIT_INDEX_FILE | GIT_OBJECT_DIRECTORY | GIT_NAMESPACE | GIT_TRACE_REDACT) unset "$name" ;;
   esac
 done
 exec bash --noprofile --norc -eo pipefail "$1"
