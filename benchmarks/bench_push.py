@@ -15,13 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import uv
-from live.conftest import clones, named, package
+from live.conftest import missing, package, started
 from live.daemon import wait_for
 from live.engine import Engine
-from live.gitea import Actions, Live, Ntfy, Repo, Runner, Server
+from live.gitea import Repo, Runner
 from live.scenarios import names
-
-CACHE = "/opt/hostedtoolcache/uv"
 
 
 def received() -> int:
@@ -50,28 +48,21 @@ def push(repo: Repo, version: str) -> tuple[float, float, str]:
 
 def main(pairs: int) -> None:
     """Measure and print a table of medians."""
-    gitea, binary = named("GITEA_BINARY"), named("RUNNER_BINARY")
-    if not gitea or not binary:
-        raise SystemExit("set the variables of tests/live: README.md")
+    if why := missing():
+        raise SystemExit(why)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        for part in ("gitea", "actions", "engine", "packages"):
-            (folder / part).mkdir()
         engine = Engine(folder / "engine")
         stack.callback(engine.stop)
-        server = Server(gitea, folder / "gitea")
-        stack.callback(server.stop)
-        actions = Actions(server, clones(), folder / "actions")
         volumes = [f"{uv.find_uv_bin()}:/opt/ci/uv:ro"]
-        runners = {
-            "container": Runner(binary, folder / "container", server, engine, "container", volumes=volumes),
-            "host": Runner(binary, folder / "host", server, None, "host"),
+        live = stack.enter_context(started(folder, engine, label="container", volumes=volumes))
+        host = Runner(live.runner.binary, folder / "host", live.server, None, "host")
+        stack.callback(host.kill)
+        owner = live.owner("bench")
+        repos = {
+            where: package(owner, folder / "packages", where, runner_label=where) for where in ("container", "host")
         }
-        for runner in runners.values():
-            stack.callback(runner.kill)
-        owner = Live(server, runners["container"], Ntfy(), actions, folder).owner("bench")
-        repos = {where: package(owner, folder / "packages", where, runner_label=where) for where in runners}
-        taken: dict[str, list[tuple[float, float, str]]] = {where: [] for where in runners}
+        taken: dict[str, list[tuple[float, float, str]]] = {where: [] for where in repos}
         for pair in range(pairs + 1):  # the first one fills the caches
             for where in sorted(repos) if pair % 2 else sorted(repos, reverse=True):
                 result = push(repos[where], f"0.0.{pair + 1}")

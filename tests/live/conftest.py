@@ -138,12 +138,7 @@ def package(owner: Owner, folder: Path, name: str = "sample", **more: str) -> Re
 @cache
 def rendered(live: Live, name: str, more: tuple[tuple[str, str], ...]) -> Path:
     """Returns a package as it is rendered for an owner of whom only the name is missing, with the served actions."""
-    answers = {
-        **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
-        **{"gitea_owner": OWNER, "ntfy_url": live.ntfy.url, "ntfy_topic": OWNER},
-        **dict(more),
-    }
-    data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+    data = live.answers(OWNER, dict(more))
     target = live.folder / "rendered" / secrets.token_hex(3) / name
     target.parent.mkdir(parents=True)
     command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", "-r", "HEAD", *data]

@@ -473,6 +473,12 @@ class Live:
         """Returns the engine of the jobs' containers; none where they run on this machine."""
         return self.runner.engine
 
+    def answers(self, owner: str, more: Mapping[str, str]) -> list[str]:
+        """Returns Copier's options that answer for a package of an owner on this server, and more answers."""
+        answers = {"gitea_url": self.server.url, "gitea_internal_url": self.server.internal_url, "gitea_owner": owner}
+        answers |= {"ntfy_url": self.ntfy.url, "ntfy_topic": owner, **more}
+        return [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+
     def trap(self) -> Path:
         """Returns a new name for a file that any job could write and the tests would see."""
         folder = self.engine.shared if self.engine else self.folder

@@ -16,7 +16,7 @@ BOT = "by-a-bot"  # the package that has a bot's token for its pull requests
 
 @dataclass
 class Town:
-    """An organisation with its template, three packages on the first version, and a bot that may roll out."""
+    """An organisation with its template, packages on the first version, and a bot that may roll out."""
 
     owner: Owner
     template: Repo
@@ -82,12 +82,7 @@ def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]
     template.git("push", "-q", "--tags", "origin", "HEAD:refs/heads/main")
     packages = {}
     for name, more in wanted.items():
-        answers = {
-            **{"gitea_url": live.server.url, "gitea_internal_url": live.server.internal_url},
-            **{"gitea_owner": owner.name, "ntfy_url": live.ntfy.url, "ntfy_topic": owner.name},
-            **more,
-        }
-        data = [word for answer, value in answers.items() for word in ("--data", f"{answer}={value}")]
+        data = live.answers(owner.name, more)
         address = f"git+{live.server.url}/{template.path}.git"
         command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults", "--quiet", *data]
         env = live.server.git_env(live.folder / "home") | {"COPIER_CACHE_DIR": str(tmp_path / "cache")}
