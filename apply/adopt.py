@@ -1,31 +1,32 @@
 """Brings an existing repository onto the template; what is the user's stays."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import answers as stored
-import tomlrt
 from answers import Answers
+from application import refuse_application
 from commands import Refused, changes, git
 from context import Rendered, Run, needed
 from files import content
-from lint import lint
-from merge import merge
+from lint import Lint, lint
 from next_steps import NextSteps
 from ownership import aside, owned, put_aside
-from pattern import RUFF_FILES, pattern, smoke_test_left_out
+from pattern import SMOKE_TEST, pattern, smoke_test_left_out
 from report import other_workflows, undo_commands
 from repository import Project, read_project
-from setup_metadata import array
+from style import per_file, settings_file
 from toml_edits import write
 from update import update
 
 
-def adopt(run: Run, given: Answers) -> None:
+def adopt(run: Run, given: Answers, trial: str) -> None:
     """Brings the repository onto the template.
 
     Args:
         run: The run.
         given: The answers that the user gave.
+        trial: What is tried of the first push (`package`, `tests` or `none`).
 
     Raises:
         Refused: it cannot be done. The caller restores what was written.
@@ -36,23 +37,30 @@ def adopt(run: Run, given: Answers) -> None:
     if git(root, "show", f"HEAD:./{run.answers_file}") is not None:
         return update(run, given)  # `copier recopy`, for a version that is gone
     changed_before = changes(root)
-    project = read_project(root)
+    project = read_project(root, build=True)
     answers = given | stored.facts(project)
-    new, earlier = render(run, answers)
+    refuse_application(root, project, answers)
+    new, unchecked, earlier = render(run, answers)
     refuse_links(root, [*filter(owned, new), "pyproject.toml", "uv.lock", run.answers_file])
-    run.merge_pyproject(project.text, "", pattern(new["pyproject.toml"].decode(), project, root, adopting=True))
-    write_owned(run, new, earlier)
+    theirs = pattern(new["pyproject.toml"].decode(), project, root, adopting=True)
+    run.merge("pyproject.toml", "", theirs, ours=project.text)
     write_seeds(run, new, project, answers)
-    files.write(run.answers_file, stored.dump(answers, new[run.answers_file]))
     run.lock()
     linted = lint(root)
-    if linted.rules and not any((root / name).exists() for name in RUFF_FILES):
-        ignore_rules(run, project, linted.rules)
+    keep_style(run, linted)
+    if linted.unformatted and not linted.only_markdown and answers["format_check"]:
+        answers, new = answers | {"format_check": False}, unchecked
+    write_owned(run, new, earlier)
+    files.write(run.answers_file, stored.dump(answers, new[run.answers_file]))
     report.added += files.made
-    report.changed += [name for name in files.changed if name != "pyproject.toml"]
+    report.changed += [name for name in files.changed if name not in run.merged]
     report_kept(run, project, given, answers)
-    written = written_files(run, new, earlier)
-    report.next_steps = NextSteps(root, project, linted, answers, written).all()
+    if not answers["format_check"]:
+        report.kept.append(
+            f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run it, "
+            "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
+        )
+    report.next_steps = NextSteps(run, project, linted, answers, written_files(run, new, earlier)).all(trial)
     report.undo = undo_commands(files, changed_before)
 
 
@@ -89,14 +97,16 @@ def refuse_links(root: Path, names: list[str]) -> None:
             )
 
 
-def render(run: Run, answers: Answers) -> tuple[Rendered, Rendered]:
-    """Returns the files of the template, and those of an earlier run that is not committed yet (often none)."""
-    versions = [("HEAD", answers)]
+def render(run: Run, answers: Answers) -> tuple[Rendered, Rendered, Rendered]:
+    """Returns the files of the template, those without a check of the format, and those of an earlier run that is not
+    committed yet (often none).
+    """
+    versions = [("HEAD", answers), ("HEAD", answers | {"format_check": False})]
     if (run.root / run.answers_file).exists():
         earlier = stored.load((run.root / run.answers_file).read_text("utf-8"))
         versions.append((str(earlier.get("_commit")), earlier))
-    new, *old = run.render(*versions)
-    return needed(new), {} if not old or isinstance(old[0], Refused) else old[0]
+    new, unchecked, *old = run.render(*versions)
+    return needed(new), needed(unchecked), {} if not old or isinstance(old[0], Refused) else old[0]
 
 
 def write_owned(run: Run, new: Rendered, earlier: Rendered) -> None:
@@ -107,9 +117,9 @@ def write_owned(run: Run, new: Rendered, earlier: Rendered) -> None:
 
 
 def write_seeds(run: Run, new: Rendered, project: Project, answers: Answers) -> None:
-    """Writes the seed files that do not exist yet. Writes nothing next to the user's code."""
+    """Writes the seed files that do not exist yet. Writes no code where there is a package already."""
     module = str(answers["module_name"])
-    coded = project.modules or (run.root / module).exists()
+    coded = project.modules or project.table or not answers["publish"] or (run.root / module).exists()
     readme = any(run.root.glob("[Rr][Ee][Aa][Dd][Mm][Ee]*"))
     for name, text in new.items():
         code = coded and name.startswith(f"{module}/")
@@ -118,20 +128,30 @@ def write_seeds(run: Run, new: Rendered, project: Project, answers: Answers) -> 
             run.files.write(name, text)
 
 
-def ignore_rules(run: Run, project: Project, rules: list[str]) -> None:
-    """Ignores the lint rules that the existing code breaks, with a comment that asks to remove them again."""
-    place = ["tool", "ruff"] + ([] if "ignore" in project.tools.get("ruff", {}) else ["lint"])
-    comment = "Older code breaks these rules. Remove them one at a time."
-    old = (run.root / "pyproject.toml").read_bytes().decode()
-    new = merge(old, "", f"[{'.'.join(place)}]\nignore = {write(array(rules))}\n").text
-    mark = "\ufeff" if new.startswith("\ufeff") else ""
-    document = tomlrt.loads(new.removeprefix(mark))
-    table = document.table(place[0])
-    for key in place[1:]:
-        table = table.table(key)
-    table.leading_comments["ignore"] = (*table.leading_comments.get("ignore", ()), comment)
-    run.files.write("pyproject.toml", (mark + tomlrt.dumps(document)).encode())
-    run.report.added.append(f"pyproject.toml: {'.'.join(place)}.ignore {', '.join(rules)}, which the code breaks today")
+def keep_style(run: Run, linted: Lint) -> None:
+    """Has ruff pass: it leaves out the template's own files, and rules where older code breaks them."""
+    excluded, broken = defaultdict[str, list[str]](list), defaultdict[str, list[tuple[str, str]]](list)
+    for name in (".gitea/ci", SMOKE_TEST, *["README.md"] * linted.only_markdown):
+        place = settings_file(run.root, name)
+        if name == "README.md" or Path(place).name != "pyproject.toml":  # the pattern has those for this one
+            excluded[place].append({".gitea/ci": ".gitea", "README.md": "*.md"}.get(name, below(place, name)))
+    for rule, name in linted.broken:
+        place = settings_file(run.root, name)
+        broken[place].append((rule, below(place, name)))
+    for place in {**excluded, **broken}:
+        table = "tool.ruff." if Path(place).name == "pyproject.toml" else ""
+        text = f"[{table.rstrip('.')}]\n" * bool(table)
+        text += f"extend-exclude = {write(excluded[place])}\n" * bool(excluded[place])
+        if broken[place]:
+            text += f"[{table}lint.extend-per-file-ignores]\n"
+            text += "# Older code breaks these rules. Fix the code, then delete its line.\n"
+            text += "".join(f"{write(path)} = {write(rules)}\n" for path, rules in per_file(broken[place]).items())
+        run.merge(place, "", text)
+
+
+def below(place: str, name: str) -> str:
+    """Returns the name of a file as seen from the folder of a settings file."""
+    return Path(name).relative_to(Path(place).parent).as_posix()
 
 
 def report_kept(run: Run, project: Project, given: Answers, answers: Answers) -> None:

@@ -46,8 +46,15 @@ def lock(root: Path) -> None:
     """Runs `uv lock`, which keeps the versions in uv.lock that still fit.
 
     Raises:
-        Refused: uv fails. Its last words come first.
+        Refused: uv fails (its last words come first), or would lock another folder.
     """
+    where = uv(root, "workspace", "dir").stdout.strip()
+    if where and Path(where).resolve() != root.resolve():
+        raise Refused(
+            f"This folder belongs to the uv workspace in {where}, so uv would write the uv.lock there. Move it out of "
+            f"that folder, or exclude it in {where}/pyproject.toml (tool.uv.workspace.exclude), then run the same "
+            "command again."
+        )
     # A build backend that is asked for the dependencies may write its metadata next to the code.
     before = {*root.glob("*.egg-info"), *root.glob("src/*.egg-info")}
     done = uv(root, "lock")

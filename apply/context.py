@@ -7,7 +7,7 @@ from pathlib import Path
 
 from answers import Answers
 from commands import Refused, lock
-from files import Files
+from files import Files, content
 from merge import MergeError, merge
 from report import Report
 
@@ -28,6 +28,7 @@ class Run:
     def __post_init__(self) -> None:
         """Prepares the writes."""
         self.files = Files(self.root)
+        self.merged: set[str] = set()  # TOML files, which the report has by keys
 
     def render(self, *versions: tuple[str, Answers]) -> list[Rendered | Refused]:
         """Renders versions of the template.
@@ -47,18 +48,27 @@ class Run:
         errors = json.loads((self.folder / "errors.json").read_text("utf-8"))
         return [Refused(why) if why else read(self.folder / str(number)) for number, why in enumerate(errors)]
 
-    def merge_pyproject(self, ours: str, base: str, theirs: str) -> None:
-        """Merges the pattern into pyproject.toml, and reports each key.
+    def merge(self, name: str, base: str, theirs: str, ours: str | None = None) -> None:
+        """Merges the pattern into a TOML file, and reports each key.
+
+        Args:
+            name: The file.
+            base: The old pattern, or "".
+            theirs: The pattern.
+            ours: What is merged with, where that is not the file as it is.
 
         Raises:
             Refused: the merge fails.
         """
+        if ours is None:
+            ours = (content(self.root / name) or b"").decode()
         try:
-            merged = merge(ours, base, theirs, ("pyproject.toml", "the old pattern", "the pattern"))
+            merged = merge(ours, base, theirs, (name, "the old pattern", "the pattern"))
         except MergeError as error:
             raise Refused(str(error)) from error
-        self.files.write("pyproject.toml", merged.text.encode())
-        self.report.add_merged(merged)
+        self.files.write(name, merged.text.encode())
+        self.merged.add(name)
+        self.report.add_merged(name, merged)
 
     def lock(self) -> None:
         """Locks the repository again.

@@ -14,10 +14,15 @@ from ownership import owned
 class Lint:
     """What ruff reports about the user's files."""
 
-    rules: list[str]  # broken rules, such as E501
-    broken: list[str]  # files that are not valid Python
-    unformatted: bool
+    broken: list[tuple[str, str]]  # a rule, such as E501, and the file that breaks it
+    unreadable: list[str]  # files that are not valid Python
+    unformatted: list[str]
     failed: str  # why ruff could not run, or ""
+
+    @property
+    def only_markdown(self) -> bool:
+        """Whether `ruff format` would change Markdown only."""
+        return bool(self.unformatted) and all(name.endswith(".md") for name in self.unformatted)
 
 
 def lint(root: Path) -> Lint:
@@ -43,8 +48,8 @@ def lint(root: Path) -> Lint:
         unformatted = set(re.findall("^Would reformat: (.*)$", formatted.stdout, re.MULTILINE))
     rule = re.compile("[A-Z]+[0-9]+")
     return Lint(
-        sorted({code for code, _ in found if rule.fullmatch(code)}),
+        sorted({(code, name) for code, name in found if rule.fullmatch(code)}),
         sorted({name for code, name in found if not rule.fullmatch(code)}),
-        not unformatted.isdisjoint(mine),
+        sorted(unformatted & mine),
         "" if checked.stdout else " ".join(checked.stderr.split()),
     )

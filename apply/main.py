@@ -12,13 +12,13 @@
 
 Copier starts this program through run.py, and has written nothing but the answers (on update). The data goes one way:
 
-    repository.py   what the repository says about itself   (setup_metadata.py, requirements.py)
+    repository.py   what the repository says about itself   (setup_metadata.py, requirements.py, application.py)
     answers.py      the answers, corrected by it
     render.py       the template's files for these answers, old and new
-    pattern.py      what of the rendered pyproject.toml concerns this repository
+    pattern.py      what of the rendered pyproject.toml concerns this repository   (style.py)
     merge.py        pyproject.toml merged by keys           (toml_edits.py)
     adopt.py, update.py   each file put in place            (ownership.py, files.py)
-    commands.py, lint.py  uv.lock locked, the code linted
+    commands.py, lint.py, trial.py   uv.lock locked, the code linted, the first push tried in a copy
     report.py, next_steps.py   what the user reads
 
 Everything that can be refused is checked first. If something fails later, every file is restored.
@@ -43,14 +43,14 @@ from update import update  # noqa: E402
 
 
 def main() -> int:
-    """Runs `adopt TEMPLATE ANSWERS_FILE ANSWERS` or `update TEMPLATE ANSWERS_FILE` in the current folder."""
-    operation, template, answers_file, *answers = sys.argv[1:]
+    """Runs `adopt TEMPLATE ANSWERS_FILE ANSWERS TRIAL` or `update TEMPLATE ANSWERS_FILE` in the current folder."""
+    operation, template, answers_file, *given = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(Path(template), answers_file, Path.cwd(), Path(temporary), renderer)
         try:
             if operation == "adopt":
-                adopt(run, json.loads(answers[0]))
+                adopt(run, json.loads(given[0]), given[1])
                 run.report.show(f"{run.root.name} now uses the template.")
             else:
                 update(run)

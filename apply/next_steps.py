@@ -1,54 +1,65 @@
 """What the user has to do after an adoption, each step with its command, in an order in which the commands work."""
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
 
 from answers import Answers
-from commands import Refused, changes, git, ignored, uv
+from commands import Refused, changes, git, ignored, listed
+from context import Run
+from development import missing_requirements
 from lint import Lint
 from merge import merge
 from packaging.utils import canonicalize_name
-from pattern import RUFF_FILES
-from quoting import join, quote
+from quoting import difference, join, quote
 from repository import Project
-from requirements import Requirements, distribution
 from setup_metadata import read_metadata
-from toml_edits import write
+from trial import LINT_FAILS, Tried, try_first_push
 
 
 class NextSteps:
     """The steps after the adoption of one repository."""
 
-    def __init__(self, root: Path, project: Project, lint: Lint, answers: Answers, written: set[str]) -> None:
+    def __init__(self, run: Run, project: Project, lint: Lint, answers: Answers, written: set[str]) -> None:
         """Looks at the repository.
         Args:
-            root: The repository, adopted.
+            run: The run, in the repository that is adopted now.
             project: What it said about itself before.
             lint: What ruff reports now.
             answers: The answers.
             written: The files that this run or an earlier one has written.
         """
-        self.root, self.project, self.lint, self.answers, self.written = root, project, lint, answers, written
+        self.run, self.root = run, run.root
+        self.project, self.lint, self.answers, self.written = project, lint, answers, written
         self.steps: list[tuple[str, str]] = []
         self.patched: set[str] = set()  # files that a step changes
-        checked_out = git(root, "symbolic-ref", "--short", "HEAD")
+        checked_out = git(self.root, "symbolic-ref", "--short", "HEAD")
         self.detached, self.branch = checked_out is None, checked_out or "adopt"
-        self.main = main_branch(root, self.branch)
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-") or answers["project_name"]
+        self.main = main_branch(self.root, self.branch)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.root.name).strip("-") or answers["project_name"]
         self.home = f"{answers['gitea_url']}/{answers['gitea_owner']}/{name}"
 
     def add(self, why: str, command: str) -> None:
         """Adds a step."""
         self.steps.append((why, command))
 
-    def all(self) -> list[tuple[str, str]]:
-        """Returns all steps: why, and the command."""
+    def all(self, trial: str) -> list[tuple[str, str]]:
+        """Returns all steps: why, and the command.
+
+        Args:
+            trial: What is tried of the first push (`package`, `tests` or `none`).
+        """
         self.version()
-        self.development()
+        self.second_smoke_test()
+        tried = Tried([], *missing_requirements(self.root))
+        if trial != "none":
+            tried = try_first_push(self.run, self.answers, [command for _, command in self.steps], trial == "tests")
+        if tried.missing:
+            self.development(tried)
         self.ruff()
-        self.commit_and_format()
+        # What ruff cannot do or read is said already.
+        self.steps += [s for s in tried.steps if s[0] != LINT_FAILS or not (self.lint.failed or self.lint.unreadable)]
+        self.commit()
         tag = self.tag()
         if self.main != "main":
             self.add(
@@ -56,7 +67,8 @@ class NextSteps:
                 f"git branch -m {quote(self.main)} main",
             )
         where = f"{self.answers['gitea_url']}/org/{self.answers['gitea_owner']}/settings/actions/secrets"
-        self.add("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}")
+        if self.answers["publish"]:
+            self.add("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}")
         if self.to_commit:
             self.steps.append(push(self.root, self.answers, self.home, self.branch, self.main, tag))
         if self.main != "main":
@@ -80,38 +92,38 @@ class NextSteps:
             f"{difference('pyproject.toml', old, new)}\nuv lock",
         )
 
-    def development(self) -> None:
-        """Requirements files for tests, which `uv sync --extra dev` does not install."""
-        names, missing = missing_requirements(self.root)
-        if missing:
-            self.add(
-                f"{', '.join(names)}: add what the tests need of it to the extra `dev`",
-                f"uv add --raw --optional dev {join(missing)}",
-            )
-            self.patched |= {"pyproject.toml", "uv.lock"}
+    def development(self, tried: Tried) -> None:
+        """Requirements of the tests, which `uv sync --extra dev` does not install."""
+        self.add(
+            f"{', '.join(tried.places)}: add what the tests need of it to the extra `dev`",
+            f"uv add --raw --optional dev {join(tried.missing)}",
+        )
+        self.patched |= {"pyproject.toml", "uv.lock"}
 
     def ruff(self) -> None:
-        """What ruff could not read, and settings in a file of its own, which the template does not change."""
+        """What ruff could not read."""
         if self.lint.failed:
             self.add(
                 f"{self.lint.failed} Fix that, then run the same command again: the broken rules are not known yet",
                 "uv run --extra dev ruff check",
             )
-        for name in [name for name in RUFF_FILES if (self.root / name).exists() and not self.lint.failed][:1]:
-            old = (self.root / name).read_bytes().decode()
-            wanted = 'extend-exclude = [".gitea", "tests/test_smoke.py"]\n'
-            if self.lint.rules:  # a list in [lint] would overrule an old-style one, which has no table
-                table = "" if "ignore" in tomllib.loads(old.removeprefix("\ufeff")) else "\n[lint]\n"
-                wanted += f"{table}ignore = {write(self.lint.rules)}\n"
-            if patch := difference(name, old, merge(old, "", wanted).text):
-                self.add(f"your {name}: exclude the template's own files", patch)
-                self.patched.add(name)
-        if self.lint.broken:
-            files = ", ".join(self.lint.broken)
+        if self.lint.unreadable:
+            files = ", ".join(self.lint.unreadable)
             self.add(f"ruff cannot read {files}: fix or exclude them", "uv run --extra dev ruff check")
 
-    def commit_and_format(self) -> None:
-        """The commit of what was written, and one of formatted code."""
+    def second_smoke_test(self) -> None:
+        """Another test_smoke.py, which pytest takes for the template's where neither folder is a package."""
+        for name in listed(self.root):
+            folder, _, file = name.rpartition("/")
+            packages = [(self.root / place / "__init__.py").exists() for place in (folder, "tests")]
+            if file == "test_smoke.py" and folder != "tests" and not any(packages):
+                new = f"{folder}/test_smoke_{folder.rpartition('/')[2]}.py".lstrip("/")
+                self.add(
+                    f"pytest takes {name} and tests/test_smoke.py for one: rename yours", f"git mv {join([name, new])}"
+                )
+
+    def commit(self) -> None:
+        """The commit of what was written."""
         if self.detached:
             self.add("no branch is checked out, so nothing would be pushed", f"git switch -c {self.branch}")
         self.to_commit = {*self.patched, *changes(self.root, "--ignored", "--", *self.written)}
@@ -120,13 +132,6 @@ class NextSteps:
             words = join(short(self.root, self.to_commit))
             only = f" -- {words}" if git(self.root, "diff", "--cached", "--name-only") else ""
             self.add("commit", f'git add {force}-- {words} && git commit -m "feat: release through the workflow"{only}')
-        if not self.lint.unformatted:
-            return
-        if changes(self.root, "--untracked-files=no") - self.to_commit:  # unfinished work, which must not be committed
-            then, command = ", and commit what that changed", "uv run --extra dev ruff format"
-        else:
-            then, command = "", 'uv run --extra dev ruff format && git commit -am "style: format"'
-        self.add(f"format the code{then}; until then the lint job fails", command)
 
     def tag(self) -> str:
         """A version tag of another form than the release's. Returns the tag that is pushed, or ""."""
@@ -135,29 +140,6 @@ class NextSteps:
             why = f"the release continues from tags such as {version}, and {tag} is none"
             self.add(why, f"git tag {version} {quote(tag + '^{commit}')}")
         return version
-
-
-def missing_requirements(root: Path) -> tuple[list[str], list[str]]:
-    """Returns requirements files for tests and tools, and what of them `uv sync --extra dev` would not install."""
-    found = sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")])
-    paths = [path for path in found if path.name == "requirements.txt" or re.search("dev|test", path.name)]
-    if not paths:
-        return [], []
-    words = ("export", "--quiet", "--frozen", "--extra", "dev", "--no-hashes", "--no-emit-project")
-    there = {distribution(line) for line in uv(root, *words).stdout.splitlines()}
-    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))["project"]
-    names, missing = [], dict[str, str]()
-    for path in paths:
-        try:
-            asked = Requirements().read(path)
-        except Refused:  # the file is the user's own, and nothing needs it
-            continue
-        wanted = {distribution(entry): entry for entry in asked.entries if distribution(entry) not in there}
-        extras = [f"{project['name']}[{extra}]" for extra in asked.extras]
-        wanted |= {extra: extra for extra in extras if extra not in project["optional-dependencies"]["dev"]}
-        names += [path.relative_to(root).as_posix()] if wanted.keys() - missing else []
-        missing = wanted | missing
-    return names, list(missing.values())
 
 
 def main_branch(root: Path, branch: str) -> str:
@@ -188,7 +170,7 @@ def push(root: Path, answers: Answers, home: str, branch: str, main: str, tag: s
     if not pushed or git(root, "rev-parse", "--verify", f"refs/remotes/{remote}/main") is None:
         pushed.insert(0, "main")
     why = f"push, then merge {branch} into main" if branch != main else "push"
-    why += ": lint, test and the first release run"
+    why += ": lint, test and the first release run" if answers["publish"] else ": lint and test run"
     why += f" only at {answers['gitea_url']}, and origin is at {where}" if elsewhere else ""
     return why, f"{add}git push -u {remote} {join([*pushed, tag] if tag else pushed)}"
 
@@ -226,11 +208,3 @@ def last_release(root: Path, name: str) -> tuple[str, str]:
 def as_tag(version: tuple[int, ...]) -> str:
     """Returns a version as a tag, or ""."""
     return f"v{'.'.join(map(str, version))}" if version else ""
-
-
-def difference(name: str, old: str, new: str) -> str:
-    """Returns the command that changes a file's text from old to new, or "" if both are the same."""
-    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}")
-    patch = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    # A line that is pasted into a terminal loses its carriage return.
-    return f"git apply --ignore-whitespace - <<'END'\n{patch}END" if patch else ""

@@ -4,9 +4,9 @@ The rendered pyproject.toml is that of a new package. An existing repository kee
 pytest and ruff settings: the pattern's would change what is built or which tests run.
 """
 
-import configparser
 import os
 import re
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import tomlrt
 from commands import Refused
 from packaging.utils import canonicalize_name
 from repository import Project
-from requirements import distribution
+from requirements import Requirements, distribution
 from setup_metadata import array
+from style import RUFF_FILES, formatters, ini, line_length, ruff_version
 
-RUFF_FILES = ("ruff.toml", ".ruff.toml")
+RULES = {"F", "E", "W", "I"}  # of the decision record
 SMOKE_TEST = "tests/test_smoke.py"
 PYTEST_SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 
@@ -36,12 +37,14 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
         Refused: the extra `dev` cannot be added.
     """
     document = tomlrt.loads(text)
-    development = dev_extra(document, project)
+    development = dev_extra(document, project, root)
     if project.table:
         keep_project(document, project, adopting)
     else:
         first_project(document, project, development, root)
     tool = document.table("tool")
+    if project.table and adopting:
+        tool.table("uv").pop("package", None)
     if project.backend and (adopting or project.backend != "hatchling.build"):
         document.pop("build-system", None)
         tool.pop("hatch", None)
@@ -51,20 +54,32 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
     return tomlrt.dumps(document).lstrip("\n")
 
 
-def dev_extra(document: tomlrt.Document, project: Project) -> list[str]:
+def dev_extra(document: tomlrt.Document, project: Project, root: Path) -> list[str]:
     """Leaves in the extra `dev` what this repository does not have yet, and returns it."""
     extras = document.table("project").table("optional-dependencies")
     elsewhere, synced = development_elsewhere(project)
+    pins = requirements_pins(root)
+    if version := ruff_version(root, project):
+        pins.setdefault("ruff", f"ruff{version}")
     # What the repository asks for elsewhere has its version there, which another version here would contradict. And
     # uv syncs the group `dev` together with the extra: what is there must not be asked for twice.
     wanted = [
-        name if name in elsewhere else str(entry)
+        name if name in elsewhere else pins.get(name, str(entry))
         for entry in extras.array("dev")
         if (name := distribution(str(entry))) not in synced
     ]
     if wanted != list(extras.array("dev")):
         extras["dev"] = array(wanted)
     return wanted
+
+
+def requirements_pins(root: Path) -> dict[str, str]:
+    """Returns what requirements files ask for, by distribution: where they pin pytest or ruff, that is the version."""
+    found: dict[str, str] = {}
+    for path in sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")]):
+        with suppress(Refused):  # the file is the user's own, and nothing needs it
+            found |= {distribution(entry): entry for entry in Requirements().read(path).entries if " @ " not in entry}
+    return found
 
 
 def development_elsewhere(project: Project) -> tuple[set[str], set[str]]:
@@ -107,8 +122,9 @@ def keep_project(document: tomlrt.Document, project: Project, adopting: bool) ->
 
 def first_project(document: tomlrt.Document, project: Project, development: list[str], root: Path) -> None:
     """Puts what the repository has into its first [project] table."""
-    table, hatch = document.table("project"), document.table("tool").table("hatch")
-    if project.modules:
+    table, tool = document.table("project"), document.table("tool")
+    hatch = tool.table("hatch") if "hatch" in tool else tomlrt.Table.section({})  # there is none to build
+    if project.modules and "hatch" in tool:
         names = [f"{project.source}/{name}".lstrip("/") for name in project.modules]
         wheel = hatch.table("build").table("targets").table("wheel")
         wheel["packages"] = array([name if (root / name).is_dir() else f"{name}.py" for name in names])
@@ -133,15 +149,22 @@ def keep_pytest(tool: tomlrt.Table, project: Project, root: Path) -> None:
 
 
 def keep_ruff(tool: tomlrt.Table, project: Project, root: Path, adopting: bool) -> None:
-    """Leaves of ruff's settings what does not overrule the user's."""
-    ruff = project.tools.get("ruff", {})
+    """Leaves of ruff's settings what does not overrule the owner's: no style where a formatter is in use."""
+    settings = project.tools.get("ruff", {})
+    selected = set(settings.get("select", settings.get("lint", {}).get("select", [])))
     if any((root / name).exists() for name in RUFF_FILES):
         tool.pop("ruff", None)
     elif "ruff" in tool:
-        if "select" in ruff or "ALL" in ruff.get("lint", {}).get("select", []):
-            tool.table("ruff").pop("lint", None)
-        if adopting and (length := line_length(root, project)):
-            tool.table("ruff")["line-length"] = length
+        ruff = tool.table("ruff")
+        used = formatters(root, project) if adopting else set()
+        # On update, a selection without the record's rules is the owner's own.
+        if used or "select" in settings or (selected and not selected >= RULES):
+            ruff.pop("lint", None)
+        if used:
+            del ruff["line-length"]
+            ruff["extend-exclude"] = tomlrt.Array([n for n in ruff.array("extend-exclude") if n != "*.md"])
+        if adopting and "ruff" not in used and (length := line_length(root, project)):
+            ruff["line-length"] = length
 
 
 def has_tests(root: Path) -> bool:
@@ -153,16 +176,6 @@ def has_tests(root: Path) -> bool:
     return False
 
 
-def ini(path: Path) -> configparser.RawConfigParser:
-    """Returns an ini file's settings; none if the file does not exist or cannot be read."""
-    settings = configparser.RawConfigParser(strict=False)
-    try:
-        settings.read(path, "utf-8")
-    except (configparser.Error, UnicodeDecodeError):
-        return configparser.RawConfigParser()
-    return settings
-
-
 def pytest_settings(root: Path, project: Project) -> dict[str, Any] | None:
     """Returns pytest's settings, from wherever the repository has them; None if it has none."""
     if "pytest" in project.tools:
@@ -172,17 +185,17 @@ def pytest_settings(root: Path, project: Project) -> dict[str, Any] | None:
 
 
 def smoke_test_left_out(root: Path, project: Project) -> list[str]:
-    """Returns a note if the user's pytest settings leave out the template's test."""
-    paths = (pytest_settings(root, project) or {}).get("testpaths", [])
-    paths = paths.split() if isinstance(paths, str) else paths
-    if not paths or any(fnmatch(name, path.strip("./")) for path in paths for name in ("", "tests", SMOKE_TEST)):
-        return []
-    return [f"pytest's testpaths {' '.join(paths)} leave out {SMOKE_TEST}: add it, so that CI runs it"]
+    """Returns notes if the user's pytest settings leave out the template's test."""
+    settings = pytest_settings(root, project) or {}
+    paths, files = words(settings.get("testpaths", [])), words(settings.get("python_files", ["test_*.py"]))
+    notes = []
+    if paths and not any(fnmatch(name, path.strip("./")) for path in paths for name in ("", "tests", SMOKE_TEST)):
+        notes.append(f"pytest's testpaths {' '.join(paths)} leave out {SMOKE_TEST}: add it, so that CI runs it")
+    if not any(fnmatch(Path(SMOKE_TEST).name, pattern) or fnmatch(SMOKE_TEST, pattern) for pattern in files):
+        notes.append(f"pytest's python_files {' '.join(files)} leave out {SMOKE_TEST}: add test_smoke.py to them")
+    return notes
 
 
-def line_length(root: Path, project: Project) -> int | None:
-    """Returns the line length that black or flake8 are set to, if any."""
-    found = project.tools.get("black", {}).get("line-length")
-    for name in (".flake8", "setup.cfg", "tox.ini"):
-        found = found or ini(root / name).get("flake8", "max-line-length", fallback=None)
-    return int(found) if found and re.fullmatch(r"[1-9][0-9]{1,2}", str(found)) and int(found) <= 320 else None
+def words(value: Any) -> list[str]:
+    """Returns a list setting of pytest, which an ini file has as a text."""
+    return value.split() if isinstance(value, str) else list(value)

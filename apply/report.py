@@ -22,16 +22,16 @@ class Report:
     next_steps: list[tuple[str, str]] = field(default_factory=list)  # why, and the command
     undo: str = ""
 
-    def add_merged(self, merged: Merged) -> None:
-        """Lists what happened to the keys of pyproject.toml."""
+    def add_merged(self, file: str, merged: Merged) -> None:
+        """Lists what happened to the keys of a TOML file."""
         for note in merged.added:
-            self.added.append(f"pyproject.toml: {note['path']} = {write(note['value'])}")
+            self.added.append(f"{file}: {note['path']} = {write(note['value'])}")
         for note in merged.updated:
-            self.changed.append(f"pyproject.toml: {note['path']} = {write(note['theirs'])}, was {write(note['ours'])}")
-        self.changed += [f"pyproject.toml: {note['path']} is removed" for note in merged.removed]
+            self.changed.append(f"{file}: {note['path']} = {write(note['theirs'])}, was {write(note['ours'])}")
+        self.changed += [f"{file}: {note['path']} is removed" for note in merged.removed]
         for note in merged.kept:
             ours, theirs = ("not set" if note[side] is None else write(note[side]) for side in ("ours", "theirs"))
-            self.kept.append(f"pyproject.toml: {note['path']} is {ours}, the pattern has {theirs}")
+            self.kept.append(f"{file}: {note['path']} is {ours}, the pattern has {theirs}")
 
     def show(self, title: str) -> None:
         """Prints the lists that are not empty. Commands are not indented, so that they can be pasted."""

@@ -66,8 +66,12 @@ class Project:
         return str(self.toml.get("build-system", {}).get("build-backend", default))
 
 
-def read_project(folder: Path) -> Project:
+def read_project(folder: Path, build: bool = False) -> Project:
     """Returns what the repository in a folder says about itself. Changes nothing in it.
+
+    Args:
+        folder: The repository.
+        build: Whether its build is asked which import packages there are.
 
     Raises:
         Refused: pyproject.toml is not TOML, cannot get a [project] table, or a requirement has no name.
@@ -79,16 +83,35 @@ def read_project(folder: Path) -> Project:
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"pyproject.toml is not TOML: {error}. Fix it, then run the same command again.") from error
     project = Project(text, toml, *packages(folder, toml))
-    scripts = sorted(path.name for path in folder.glob("*.py") if path.name != "setup.py")
-    if not project.modules and scripts:
-        project.notes.append(f"{', '.join(scripts)} outside the new package: move into it what belongs there")
     if "project" in toml:
+        if build and ("build-system" in toml or (folder / "setup.py").exists()):
+            ask_build(folder, project)
         return project
     refuse_workspace_and_poetry(toml)
     if (folder / "setup.py").exists() or (folder / "setup.cfg").exists():
         return from_setup(folder, project)
     read_requirements(folder, project)
     return project
+
+
+def ask_build(folder: Path, project: Project) -> None:
+    """Takes the import packages from the wheel that the repository builds."""
+    try:
+        metadata = read_metadata(folder, "pyproject.toml")
+    except Refused as refused:
+        project.notes.append(
+            f"the build fails, so the import packages ({', '.join(project.modules) or 'none'}) are a guess from the "
+            f"folders: {str(refused).splitlines()[0]}"
+        )
+        return
+    if metadata.wheel and not metadata.modules:
+        raise Refused(
+            "The wheel that this repository builds has nothing to import in it. Name its packages in the settings of "
+            "the build backend, then run the same command again."
+        )
+    built = but(metadata.modules, NOT_PACKAGES | RESERVED)
+    if metadata.wheel and set(built) != set(project.modules):
+        project.modules = built
 
 
 def refuse_workspace_and_poetry(toml: dict[str, Any]) -> None:
@@ -159,6 +182,9 @@ def packages(folder: Path, toml: dict[str, Any]) -> tuple[list[str], str]:
         and not any(fnmatch(entry.name, pattern) for pattern in find.get("exclude", []))
         and next(entry.rglob("__init__.py" if find.get("namespaces") is False else "*.py"), None)
     ]
+    if places == ["."] and not find and "project" not in toml:
+        found = [name for name in found if name not in NOT_PACKAGES]
+        found = [name for name in found if (folder / name / "__init__.py").exists()] or found
     found = but(found, NOT_PACKAGES if places == ["."] else set())
     if not named and (plain in found or not found) and setup.get("packages") is None:
         named = [plain] if plain in found or (folder / source / f"{plain}.py").exists() else []

@@ -20,6 +20,9 @@ def main(operation: str, *arguments: str) -> int:
     if operation == "lock":
         if uv is None:
             print("There is no uv.lock yet, because uv was not found. Install uv, then run in the new folder: uv lock")
+        elif (workspace := workspace_of(uv)) != os.getcwd():
+            print(f"There is no uv.lock yet, because the folder belongs to the uv workspace in {workspace}.")
+            print("Move it out of that folder, then run in it: uv lock")
         elif subprocess.run([uv, "lock", "--quiet"], check=False).returncode != 0:
             print("There is no uv.lock yet, because `uv lock` failed (above). Fix that, then run it in the new folder.")
         return 0
@@ -31,6 +34,12 @@ def main(operation: str, *arguments: str) -> int:
         if operation == "update" and code != 0:
             subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", arguments[1]], check=False)
     return code
+
+
+def workspace_of(uv: str) -> str:
+    """Returns the root of the uv workspace that the current folder is in: the folder itself if it is in none."""
+    done = subprocess.run([uv, "workspace", "dir"], check=False, capture_output=True, text=True)
+    return os.path.realpath(done.stdout.strip()) if done.returncode == 0 else os.getcwd()
 
 
 def start(uv: str | None, operation: str, *arguments: str) -> int:

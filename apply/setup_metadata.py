@@ -5,10 +5,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import tomlrt
@@ -20,6 +21,7 @@ from packaging.version import Version
 from tomlrt import Array
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+TIMEOUT = 600  # seconds for a build
 PRETENDED = "0.0.0+from.git"  # given to setuptools-scm, to see whether the version comes from it
 # Fields of the core metadata that setup.py still gives once a [project] table lists them as dynamic.
 KEPT_IN_SETUP = {
@@ -45,6 +47,7 @@ class Metadata:
     core: RawMetadata  # as in the core metadata specification
     entry_points: list[str]  # the groups
     modules: list[str]  # import packages and modules, by name
+    wheel: str  # its file name, or "" if it was not built
 
     @property
     def from_git(self) -> bool:
@@ -60,6 +63,9 @@ class Metadata:
 def read_metadata(root: Path, named: str) -> Metadata:
     """Returns the metadata of a repository, from its build backend. Writes nothing into the repository.
 
+    The wheel says which import packages there are. Where it does not build on this machine (a compiler is missing, for
+    example), the metadata alone is read.
+
     Args:
         root: The repository.
         named: What the user calls the source of the metadata, for the message.
@@ -74,45 +80,71 @@ def read_metadata(root: Path, named: str) -> Metadata:
         if not any((source / name).exists() for name in ("setup.py", "pyproject.toml")):
             (source / "pyproject.toml").write_text(SETUPTOOLS)
         try:
-            found = Distribution.at(prepare(source, temporary))
-        except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
+            info, names = prepare(source, temporary)
+        except (BuildException, BuildBackendException, subprocess.SubprocessError) as error:
             reason = getattr(error, "exception", error)
             said = getattr(reason, "stderr", None) or str(error).encode()
             tail = "\n".join(said.decode("utf-8", "replace").strip().splitlines()[-5:])
             raise Refused(
                 f"{tail}\n{named} does not build (above). Fix it, then run the same command again."
             ) from error
+        found = Distribution.at(info)
         core, _ = parse_email(found.read_text("METADATA") or "")
         groups = sorted(found.entry_points.groups)
-        modules = [name for name in (found.read_text("top_level.txt") or "").split() if name.isidentifier()]
-    return Metadata(core, groups, sorted(modules))
+        modules = import_names(names) or set((found.read_text("top_level.txt") or "").split())
+        wheel = next((path.name for path in Path(temporary).glob("*.whl")), "")
+    return Metadata(core, groups, sorted(n for n in modules if n.removesuffix("-stubs").isidentifier()), wheel)
 
 
-def copy(root: Path, target: Path) -> Path:
-    """Copies a repository, with its history and without the files that git ignores."""
+def import_names(names: list[str]) -> set[str]:
+    """Returns the top-level names that the files of a wheel make importable."""
+    found = set()
+    for name in names:
+        path = PurePosixPath(name)
+        if path.parts[0].endswith(".data"):
+            path = (
+                PurePosixPath(*path.parts[2:]) if path.parts[1:2] in (("purelib",), ("platlib",)) else PurePosixPath()
+            )
+        if path.suffix in (".py", ".pyi", ".so", ".pyd"):
+            found.add(path.parts[0].partition(".")[0])
+    return found
+
+
+def copy(root: Path, target: Path, more: Iterable[str] = ()) -> Path:
+    """Copies a repository, with its history and without the files that git ignores, except for some more."""
     git(root, "clone", "--quiet", "--shared", "--no-checkout", "--", str(root), str(target))
-    for name in listed(root):
+    for name in dict.fromkeys((*listed(root), *more)):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name, follow_symlinks=False)
     return target
 
 
-def prepare(source: Path, folder: str) -> Path:
-    """Returns the `.dist-info` folder that the build backend of a source tree writes into a folder."""
-    from build import ProjectBuilder
+def prepare(source: Path, folder: str) -> tuple[Path, list[str]]:
+    """Returns the `.dist-info` folder of a source tree, written into a folder by its build backend, and the names of
+    the wheel's files; none if it does not build.
+    """
+    from build import BuildBackendException, ProjectBuilder
     from build.env import DefaultIsolatedEnv
 
     pretended = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": PRETENDED}
 
     def quietly(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        subprocess.run(cmd, cwd=cwd, env={**pretended, **(extra_environ or {})}, check=True, capture_output=True)
+        env = {**pretended, **(extra_environ or {})}
+        subprocess.run(cmd, cwd=cwd, env=env, check=True, capture_output=True, timeout=TIMEOUT)
 
     with DefaultIsolatedEnv(installer="uv") as isolated:
         builder = ProjectBuilder.from_isolated_env(isolated, source, runner=quietly)
         isolated.install(builder.build_system_requires)
         isolated.install(builder.get_requires_for_build("wheel"))
-        return Path(builder.metadata_path(folder))
+        try:
+            built = builder.build("wheel", folder)
+        except (BuildBackendException, subprocess.SubprocessError):
+            return Path(builder.metadata_path(folder)), []
+    unpacked = Path(folder, "wheel")
+    with zipfile.ZipFile(built) as wheel:
+        wheel.extractall(unpacked)
+        return next(unpacked.glob("*.dist-info")), wheel.namelist()
 
 
 def project_table(metadata: Metadata, script: str) -> str:

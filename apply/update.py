@@ -32,7 +32,8 @@ def update(run: Run, given: Answers | None = None) -> None:
     answers = answers | facts
     new, before, base = render(run, answers, last, facts)
     theirs = pattern(new["pyproject.toml"].decode(), project, root, adopting=False)
-    run.merge_pyproject(project.text, pattern(base, project, root, adopting=False) if base else "", theirs)
+    old = pattern(base, project, root, adopting=False) if base else ""
+    run.merge("pyproject.toml", old, theirs, ours=project.text)
     if not before:
         report.kept.append(
             f"The template's version {last.get('_commit')} is gone, so nobody can tell which of its values in "

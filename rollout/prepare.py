@@ -30,8 +30,8 @@ ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 INDEX = {name: os.environ.pop(name, "") for name in ("INDEX_USER", "INDEX_TOKEN")}
 os.environ.pop("VIRTUAL_ENV", None)  # uv's, for this script; the package has its own
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
-SYNC = ("uv", "sync", "--frozen", "--extra", "dev")
-CHECKS = ("ruff check", "ruff format --check", "pytest -v")  # as in ci.yaml
+SYNC = "uv sync --frozen --extra dev"
+CI = Path(".gitea/workflows/ci.yaml")
 TAIL = 40  # lines of what failed
 
 
@@ -110,14 +110,22 @@ def update(before: str, new: str, index: dict[str, str]) -> tuple[str, list[str]
     return report or "Only the version in the answers.", reasons
 
 
+def ci_commands() -> list[str]:
+    """Returns the lines of ci.yaml that lint and test, as bash runs them."""
+    jobs = yaml.safe_load(CI.read_text("utf-8"))["jobs"]
+    texts = [step.get("run", "") for job in ("lint", "test") for step in jobs[job]["steps"]]
+    return [line for text in texts for line in text.splitlines() if line.startswith("uv run --no-sync ")]
+
+
 def check(index: dict[str, str]) -> list[tuple[str, bool, str]]:
     """Lints and tests as CI does. Returns each command, whether it passed, and the last lines that it printed."""
     results = []
-    for command in (SYNC, *(("uv", "run", "--no-sync", *words.split()) for words in CHECKS)):
-        say(" ".join(command))
-        passed, _, text = run(*command, env=index if command == SYNC else None)
-        results.append((" ".join(command), passed, "\n".join(text.splitlines()[-TAIL:])))
-        if command == SYNC and not passed:
+    for line in (SYNC, *ci_commands()):
+        command = line.partition(" ||")[0]
+        say(command)
+        passed, _, text = run("bash", "-c", line, env=index if line == SYNC else None)
+        results.append((command, passed, "\n".join(text.splitlines()[-TAIL:])))
+        if line == SYNC and not passed:
             break
     return results
 

@@ -3,10 +3,9 @@
 Only the standard library. The template owns this file.
 """
 
-from shared import ORIGIN, SECRET, done, git, need, remote
+from shared import AGAIN, ORIGIN, SECRET, done, git, need, remote
 from version import STATE
 
-AGAIN = "run all jobs of this run again."
 NUMBER = STATE / "version"
 
 

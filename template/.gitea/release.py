@@ -10,11 +10,11 @@ import re
 import sys
 from pathlib import Path
 
-from lock import AGAIN, NUMBER, fetch, lock, reserved
+from lock import NUMBER, fetch, lock, reserved
 from notes import page
 from packaging.version import Version
 from registry import REGISTRY, ask, listed, refusal, send, unreadable, versions
-from shared import FILES, ORIGIN, SECRET, git, need, output, say, sums
+from shared import AGAIN, FILES, ORIGIN, SECRET, git, need, output, say, sums
 from version import DIST, STATE, number, planned, project, reachable, tags, whole
 
 VERSION = os.environ.get("VERSION", "")  # that the test job built

@@ -27,6 +27,7 @@ REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
 ORIGIN = f"{SERVER}/{REPOSITORY}"
 # What another job handed over: each file with its sha256, as NAME=SHA256 NAME=SHA256.
 FILES = dict(re.findall(r"([\w.+-]+)=([0-9a-f]{64})", os.environ.get("FILES", "")))
+AGAIN = "run all jobs of this run again."
 PAUSES = (1, 3, 9)  # seconds before a server is asked again
 # A word that Markdown or Gitea would take for markup, a link, a person or an issue; and one that would begin a block.
 SPECIAL = re.compile(r"[^\s(),;\"]*(?:[\\*_\[\]<>&~|$@#]|://|www\.|![0-9])[^\s(),;\"]*|^(?:[-+=:]+|[0-9]+[.)])(?=\s|$)")

@@ -20,8 +20,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lock import AGAIN
-from shared import FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, output, remote, say, sums
+from shared import (
+    AGAIN,
+    FILES,
+    ORIGIN,
+    REPOSITORY,
+    SECRET,
+    SERVER,
+    TEMP,
+    done,
+    git,
+    http,
+    need,
+    output,
+    remote,
+    say,
+    sums,
+)
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")

@@ -124,9 +124,10 @@ class Adopted(NamedTuple):
     said: str
 
 
-def adopt(repository: Repository, template: Path, *words: str) -> str:
+def adopt(repository: Repository, template: Path, *words: str, trial: str = "none") -> str:
     """Bring a repository onto the template's first version, and return the closing message."""
-    done = repository.copier("copy", "--trust", "--defaults", "-r", FIRST, *words, str(template), ".")
+    how = ("copy", "--trust", "--defaults", "-r", FIRST, "-d", f"trial={trial}")
+    done = repository.copier(*how, *words, str(template), ".")
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -1,7 +1,6 @@
 """What the closing list promises, and the settings of tools that were there before."""
 
 import re
-import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -35,17 +34,13 @@ requires-python = ">=3.11"
 HANDLER_BASE = """\
 --- a/pyproject.toml
 +++ b/pyproject.toml
-@@ -25,3 +25,16 @@ log_format = 'json'
+@@ -25,3 +25,12 @@ log_format = 'json'
  testpaths = ["tests"]
  asyncio_mode = "auto"
  filterwarnings = ["ignore::pytest.PytestConfigWarning"]
 +
 +[tool.ruff]
-+line-length = 120
 +extend-exclude = [".gitea", "tests/test_smoke.py"] # as the template has them
-+
-+[tool.ruff.lint]
-+select = ["F", "E", "W", "I"]
 +
 +# To need a package of the same owner, delete "explicit" and run: uv add NAME --index gitea
 +[[tool.uv.index]]
@@ -62,47 +57,6 @@ def test_handler_base_reads_as_written_by_hand(adopted: Callable[[str], Adopted]
     shown = repository.git("diff", "--no-color").partition("--- a/")
     assert f"{shown[1]}{shown[2]}\n" == HANDLER_BASE
     assert repository.git("diff", "--name-only") == "pyproject.toml"
-
-
-def test_lint_job_is_red_until_the_code_is_formatted(
-    existing: Callable[..., Repository], adopted: Callable[[str], Adopted]
-) -> None:
-    """Rules that old code breaks are off with a comment; to format is the owner's, and both places say how."""
-    before = existing("lint-flake8").content()
-    repository, said = adopted("lint-flake8")
-    assert {n: b for n, b in repository.content().items() if n in before} == before
-    assert "uv run --extra dev ruff format && git commit" in commands(said)
-    ruff = pyproject(repository)["tool"]["ruff"]
-    assert ruff["lint"]["ignore"] == ["E701", "E741", "F401", "F403", "I001"]
-    assert ruff["line-length"] == 100, "that of flake8"
-    text = (repository.path / "pyproject.toml").read_text()
-    assert "# Older code breaks these rules. Remove them one at a time.\nignore = [" in text
-    repository.need("uv", "sync", "--frozen", "--extra", "dev")
-    steps = yaml.safe_load((repository.path / ".gitea/workflows/ci.yaml").read_text())["jobs"]["lint"]["steps"]
-    lint, form = (next(step["run"] for step in steps if step.get("name") == name) for name in ("Lint", "Format"))
-    repository.need("bash", "-eo", "pipefail", "-c", lint)
-    red = repository.run("bash", "-eo", "pipefail", "-c", form)
-    assert red.returncode == 1
-    fix = red.stdout.splitlines()[-1].partition("Fix: ")[2]
-    assert fix, red.stdout
-    repository.need(*shlex.split(fix))
-    repository.need("bash", "-eo", "pipefail", "-c", form)
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_ruff_toml_of_the_old_style(end: str, existing: Callable[..., Repository], template: Path) -> None:
-    """Its own list takes the rules in; the patch can be pasted, which loses carriage returns."""
-    repository = existing("lint-ruff-toml")
-    repository.write("ruff.toml", f'line-length = 88{end}select = ["E", "F"]{end}ignore = ["E741"]{end}')
-    repository.write("ruff_tomled/old.py", "import os\n\nl = 1\n")
-    repository.commit("fix: older")
-    add_origin(repository)
-    repository.need("bash", "-euo", "pipefail", "-c", commands(adopt(repository, template)))
-    settings = tomllib.loads((repository.path / "ruff.toml").read_text())
-    assert {"E741", "F401"} <= set(settings["ignore"])
-    assert "lint" not in settings
-    assert repository.git("status", "--porcelain") == ""
-    repository.need("uv", "run", "--extra", "dev", "ruff", "check")
 
 
 def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], template: Path) -> None:
@@ -127,10 +81,10 @@ def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository],
     repository.commit("fix: older")
     said = adopt(repository, template)
     assert (repository.path / name).read_text() == code
-    assert "F401" in pyproject(repository)["tool"]["ruff"]["lint"]["ignore"]
-    assert "# format the code; until then the lint job fails" in commands(said)
+    assert pyproject(repository)["tool"]["ruff"]["lint"]["extend-per-file-ignores"] == {name: ["F401"]}
+    assert "no check of the format: `ruff format` would change 1 files" in said
     repository.need("uv", "run", "--extra", "dev", "ruff", "format")
-    assert "ruff format" not in commands(adopt(repository, template))
+    assert "ruff format" not in adopt(repository, template)
 
 
 def test_static_version_is_that_of_the_release(existing: Callable[..., Repository], template: Path) -> None:
@@ -194,8 +148,8 @@ def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], templ
     repository.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other.path), "vendor")
     repository.commit("fix: a submodule")
     said = adopt(repository, template)
-    assert "ruff format" not in commands(said)
-    assert "ignore" not in pyproject(repository)["tool"]["ruff"]["lint"]
+    assert "ruff format" not in said
+    assert "lint" not in pyproject(repository)["tool"]["ruff"]
 
 
 def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository], template: Path) -> None:
@@ -213,29 +167,6 @@ def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository]
     repository.need("uv", "sync", "--frozen", "--extra", "dev")
     for tool in ("ruff", "pytest"):
         assert (repository.path / ".venv/bin" / tool).exists()
-
-
-def test_ruff_settings_of_the_owner_hold(adopted: Callable[[str], Adopted]) -> None:
-    """Their length, quotes and rules; the template's own files are no part of it."""
-    repository, _ = adopted("lint-ruff")
-    ruff = pyproject(repository)["tool"]["ruff"]
-    assert ruff["line-length"] == 88
-    assert ruff["extend-exclude"] == ["generated", ".gitea", "tests/test_smoke.py"]
-    assert ruff["lint"]["select"] == ["E", "F", "B", "Q", "W", "I"]
-    assert ruff["lint"]["ignore"] == ["E501", "I001"]
-    text = (repository.path / "pyproject.toml").read_text()
-    assert (
-        '# Older code breaks these rules. Remove them one at a time.\nignore = ["E501", "I001"]  # the formatter'
-        in text
-    )
-
-
-def test_black_s_line_length_is_ruff_s(adopted: Callable[[str], Adopted]) -> None:
-    """Another would rewrap every file."""
-    repository, said = adopted("lint-black")
-    assert pyproject(repository)["tool"]["ruff"]["line-length"] == 100
-    assert pyproject(repository)["tool"]["black"]["line-length"] == 100
-    assert "ruff format" not in commands(said)
 
 
 def test_master_is_renamed_by_a_person(adopted: Callable[[str], Adopted]) -> None:
@@ -372,13 +303,12 @@ def test_a_version_that_setup_py_has_from_git_stays_so(
 
 
 def test_what_is_not_taken_over_is_told(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
-    """Scripts become no package by themselves, and constraints no dependencies."""
+    """Constraints become no dependencies."""
     files = tmp_path / "files"
     files.mkdir()
-    for name, text in (("requirements.txt", "-c limits.txt\npackaging\n"), ("main.py", ""), ("helper.py", "")):
+    for name, text in (("requirements.txt", "-c limits.txt\npackaging\n"), ("README.md", "")):
         (files / name).write_text(text)
-    said = adopt(existing("scripts", files=files), template)
-    assert "\n  helper.py, main.py outside the new package: move into it what belongs there\n" in said
+    said = adopt(existing("limited", files=files), template)
     assert "\n  limits.txt, a constraints file: write its lines into tool.uv.constraint-dependencies" in said
 
 
@@ -426,7 +356,7 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
     assert b"[tool.ruff]" in content
-    assert b'Remove them one at a time.\r\nignore = ["F401"]' in content
+    assert b'then delete its line.\r\n"untyped/old.py" = ["F401"]' in content
 
 
 def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], template: Path) -> None:

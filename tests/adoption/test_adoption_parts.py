@@ -18,9 +18,9 @@ from commands import Refused
 from files import Files
 from merge import merge
 from next_steps import last_release, push
-from pattern import line_length, pattern, smoke_test_left_out
+from pattern import pattern, smoke_test_left_out
 from report import Report
-from repository import Project, packages, read_project
+from repository import Project, packages
 from requirements import Requirements
 from setup_metadata import Metadata, project_table
 
@@ -116,22 +116,13 @@ def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path)
     assert packages(tmp_path, tomllib.loads(toml))[0] == found
 
 
-def test_scripts_beside_a_new_package(tmp_path: Path) -> None:
-    """They are told; a setup.py beside a [project] table is the backend's."""
-    (tmp_path / "pyproject.toml").write_text(TABLE)
-    (tmp_path / "setup.py").touch()
-    assert read_project(tmp_path).notes == []
-    (tmp_path / "main.py").touch()
-    assert read_project(tmp_path).notes == ["main.py outside the new package: move into it what belongs there"]
-
-
 @pytest.mark.parametrize(
     ("version", "written"),
     [("1.4.0", "1.4.0"), ("1.4.1.dev1+g9e07c5c35.d20260101", "1.4.1"), ("1.4.0+3.gabc", "1.4.0"), ("2.0rc1", "2.0rc1")],
 )
 def test_the_version_of_a_wheel_becomes_static(version: str, written: str) -> None:
     """Without what a tool says of the commit that it was made of."""
-    metadata = Metadata({"name": "one", "version": version}, [], [])
+    metadata = Metadata({"name": "one", "version": version}, [], [], "")
     assert tomllib.loads(project_table(metadata, "setup.py"))["project"]["version"] == written
 
 
@@ -184,7 +175,7 @@ def test_push_goes_to_gitea(origin: str, command: str, tmp_path: Path) -> None:
     repository.git("init", "-q", "-b", "main")
     if origin:
         repository.git("remote", "add", "origin", origin)
-    answers = {"gitea_url": "https://git.test", "gitea_internal_url": "http://inside.test:3000"}
+    answers = {"gitea_url": "https://git.test", "gitea_internal_url": "http://inside.test:3000", "publish": True}
     why, shown = push(repository.path, answers, "https://git.test/acme/one", "main", "main", "")
     assert shown == command
     assert ("only at https://git.test, and origin is at github.test" in why) == ("gitea main" in command)
@@ -260,13 +251,16 @@ def test_pattern_has_pytest_s_settings_where_there_are_no_tests(file: str, tmp_p
         ("[tool.pytest.ini_options]\ntestpaths = './tests/'", "", False),
         ("[tool.pytest]\ntestpaths = ['test']", "", True),
         ("", "[pytest]\ntestpaths = tests/unit test", True),
+        ("[tool.pytest.ini_options]\npython_files = ['check_*.py']", "", True),
+        ("[tool.pytest.ini_options]\npython_files = 'check_*.py test_*.py'", "", False),
+        ("", "[pytest]\npython_files = check_*.py", True),
     ],
 )
 def test_settings_that_leave_out_the_smoke_test(toml: str, tox: str, said: bool, tmp_path: Path) -> None:
     """The owner is told, as the settings are theirs."""
     (tmp_path / "tox.ini").write_text(tox)
     notes = smoke_test_left_out(tmp_path, Project(toml, tomllib.loads(toml), [], ""))
-    assert any("leave out tests/test_smoke.py: add it" in note for note in notes) == said
+    assert any("leave out tests/test_smoke.py: add " in note for note in notes) == said
 
 
 def test_pattern_keeps_off_what_is_dynamic_or_set_elsewhere(tmp_path: Path, render: Render) -> None:
@@ -317,31 +311,13 @@ def test_pattern_on_update_has_all_but_another_backend(tmp_path: Path, render: R
     assert {"pytest", "ruff", "uv"} == set(other["tool"])
 
 
-@pytest.mark.parametrize(
-    ("toml", "files", "length"),
-    [
-        ("[tool.black]\nline-length = 99", {}, 99),
-        ("", {".flake8": "[flake8]\nmax-line-length = 79\n"}, 79),
-        ("", {"tox.ini": "[flake8]\nmax-line-length=100 # x\n"}, None),
-        ("", {"setup.cfg": "not an ini file"}, None),
-        ("", {"setup.cfg": "[flake8]\nmax-line-length = 9999\n"}, None),
-        ("", {}, None),
-    ],
-)
-def test_line_length(toml: str, files: dict[str, str], length: int | None, tmp_path: Path) -> None:
-    """As black or flake8 have it, where ruff takes it."""
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    assert line_length(tmp_path, Project(toml, tomllib.loads(toml), [], "")) == length
-
-
 def test_the_report_has_values_as_pyproject_would() -> None:
     """What was added, changed, dropped and kept can be read, and pasted, as TOML."""
     ours = "since = 2026-01-01\nold = 'a'\ngone = 1\nboth = 1.5\n"
     base = "old = 'a'\ngone = 1\nboth = 1\nmissing = true\n"
     theirs = "since = 2026-02-02\nold = 'ä\"'\nboth = 2\nmissing = false\n[[index]]\nname = 'gitea'\nexplicit = true\n"
     report = Report()
-    report.add_merged(merge(ours, base, theirs))
+    report.add_merged("pyproject.toml", merge(ours, base, theirs))
     assert report.added == ['pyproject.toml: index = [{ name = "gitea", explicit = true }]']
     assert report.changed == ['pyproject.toml: old = "ä\\"", was "a"', "pyproject.toml: gone is removed"]
     assert report.kept == [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from adopting import Repository
 
-TABLE = '[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n'
+BACKEND = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n'
+TABLE = BACKEND + '[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n'
 REQUIREMENTS = "packaging\n"
 
 BROKEN = {
@@ -44,8 +45,15 @@ BROKEN = {
         ["nothing_of_this_name", "setup.py does not build"],
     ),
     "reserved": (
-        {"pyproject.toml": TABLE + '[tool.setuptools]\npackages = ["profile"]\n'},
+        {
+            "pyproject.toml": TABLE + '[tool.hatch.build.targets.wheel]\npackages = ["profile"]\n',
+            "profile/__init__.py": "",
+        },
         ["'profile' is a keyword, or would hide a module", "an existing folder: rename it"],
+    ),
+    "empty wheel": (
+        {"pyproject.toml": TABLE + '[tool.hatch.build.targets.wheel]\npackages = ["gone"]\n'},
+        ["has nothing to import in it", "Name its packages in the settings of the build backend"],
     ),
     "setup-cfg": (
         {"setup.cfg": "[metadata]\nname = small\nversion = file: gone.txt\n"},
@@ -90,6 +98,7 @@ def test_a_repository_that_cannot_be_understood(name: str, small: Repository, te
     files, wanted = BROKEN[name]
     (small.path / "pyproject.toml").unlink()
     for file, text in files.items():
+        (small.path / file).parent.mkdir(exist_ok=True)
         (small.path / file).write_bytes(text.encode("utf-8", "surrogateescape"))
     said = refused(small, template)
     assert not [part for part in wanted if part not in said], said

@@ -23,6 +23,8 @@ ANSWERS = {
     "python_version": "3.10",
     "cli": "true",
     "optional_imports": "[kfp, a.b]",
+    "publish": "true",  # the default, because much of what is rendered depends on it
+    "format_check": "false",
     "gitea_url": "https://git.example.org/sub",
     "gitea_internal_url": "http://gitea:3000",
     "gitea_owner": "acme.org",

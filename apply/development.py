@@ -1,0 +1,113 @@
+"""What the tests need that `uv sync --extra dev` would not install, and where the repository asks for it."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+from commands import Refused, listed, uv
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from requirements import Requirements, distribution
+from style import strings
+
+# Where tests have their requirements, beside pyproject.toml and requirements files. Names alone are read from these.
+PLACES = (
+    "tox.ini setup.cfg noxfile.py environment.yml environment.yaml conda.yaml Pipfile .pre-commit-config.yaml".split()
+)
+# Distributions that are not called like what they import.
+CALLED = {
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "git": "gitpython",
+    "jwt": "pyjwt",
+    "pkg_resources": "setuptools",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+
+
+def missing_requirements(root: Path) -> tuple[list[str], list[str]]:
+    """Returns requirements files for tests and tools, and what of them `uv sync --extra dev` would not install."""
+    found = sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")])
+    paths = [path for path in found if path.name == "requirements.txt" or re.search("dev|test", path.name)]
+    if not paths:
+        return [], []
+    there = synced(root)
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))["project"]
+    names, missing = [], dict[str, str]()
+    for path in paths:
+        try:
+            asked = Requirements().read(path)
+        except Refused:  # the file is the user's own, and nothing needs it
+            continue
+        wanted = {distribution(entry): entry for entry in asked.entries if distribution(entry) not in there}
+        extras = [f"{project['name']}[{extra}]" for extra in asked.extras]
+        wanted |= {extra: extra for extra in extras if extra not in project["optional-dependencies"]["dev"]}
+        names += [path.relative_to(root).as_posix()] if wanted.keys() - missing else []
+        missing = wanted | missing
+    return names, list(missing.values())
+
+
+def synced(root: Path) -> set[str]:
+    """Returns the distributions that `uv sync --extra dev` installs."""
+    words = ("export", "--quiet", "--frozen", "--extra", "dev", "--no-hashes", "--no-emit-project")
+    return {distribution(line) for line in uv(root, *words).stdout.splitlines()}
+
+
+def asked_elsewhere(root: Path, imports: set[str]) -> list[str]:
+    """Returns what other places ask for (another extra or group, hatch, PDM, tox, nox, conda) and the tests need.
+
+    Args:
+        root: The repository.
+        imports: Names that the tests import and the environment does not have.
+
+    Returns:
+        Requirements: of these imports, and plugins of pytest that are not installed.
+    """
+    toml = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))
+    asked: dict[str, str] = {distribution(text): text for text in strings(toml, keys=True) if is_requirement(text)}
+    texts = [(root / name).read_text("utf-8", "replace") for name in PLACES if (root / name).exists()]
+    for name in re.findall(r"[A-Za-z][\w.-]*\w", "\n".join(texts)):
+        asked.setdefault(canonicalize_name(name), name)
+    there = synced(root) | {canonicalize_name(toml["project"]["name"])}
+    wanted: set[str] = {canonicalize_name(CALLED.get(name, name)) for name in imports}
+    wanted |= {name for name in asked if re.fullmatch(r"pytest-[a-z0-9-]+", name) and name not in HOOKS}
+    return [asked[name] for name in sorted(wanted & asked.keys() - there)]
+
+
+HOOKS = {"pytest-plugins", "pytest-args", "pytest-cache", "pytest-ini-options"}  # of pytest or tox, and no plugins
+
+
+def is_requirement(text: str) -> bool:
+    """Returns whether a text is a requirement that a [project] table could have."""
+    try:
+        return Requirement(text).url is None
+    except InvalidRequirement:
+        return False
+
+
+def test_imports(root: Path) -> set[str]:
+    """Returns the top-level names that test modules and conftest.py always import and the repository does not have."""
+    files = [name for name in listed(root) if name.endswith(".py")]
+    own = {part.removesuffix(".py") for name in files for part in name.split("/")}
+    found = set()
+    for name in files:
+        if not re.fullmatch(r"test_.*|.*_test\.py|conftest\.py", name.rpartition("/")[2]):
+            continue
+        try:
+            body = ast.parse((root / name).read_bytes()).body
+        except (SyntaxError, ValueError):  # ruff reports it
+            continue
+        for node in body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - own
