@@ -9,7 +9,8 @@ import tomllib
 from shared import TEMP, git, need
 
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
-STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
+STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?([-._+a-z].*)?", re.IGNORECASE)
+EARLY = re.compile(r"[-._]?(?:a|alpha|b|beta|c|rc|pre|preview|dev)(?![a-z])", re.IGNORECASE)
 SUBJECT = re.compile(r"\ufeff?(\w[\w.+-]*)(?:\((.*?)\))?(!?):\s*(.*)")
 # Footers as Conventional Commits 1.0 has them: in a paragraph that begins with one, not in a comment or a code block.
 HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
@@ -31,7 +32,10 @@ Version = tuple[int, ...]
 
 
 def project() -> tuple[str, Version, str]:
-    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is."""
+    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is.
+
+    A fourth number of the version, -1, says that it is a pre-release: 3.0.0.dev0 is below 3.0.0, as in PEP 440.
+    """
     config = tomllib.loads(git("show", "HEAD:pyproject.toml"))
     table = config.get("project", {})
     name = re.sub(r"[-_.]+", "-", table.get("name", "")).lower()
@@ -42,9 +46,13 @@ def project() -> tuple[str, Version, str]:
         need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
         own = "" if "hatch-vcs" in backend else f"_FOR_{name.replace('-', '_').upper()}"  # hatch-vcs takes no such
         return name, (0, 0, 0), f"SETUPTOOLS_SCM_PRETEND_VERSION{own}"
-    found = STATED.fullmatch(table.get("version", "").strip())
+    text = table.get("version", "").strip()
+    advice = "write one without, and delete in Gitea what has one: installers take it for newer than all others."
+    need("!" not in text, f"project.version {text} in pyproject.toml has an epoch, and no release has: {advice}")
+    found = STATED.fullmatch(text)
     need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
-    return name, tuple(int(part or 0) for part in found.groups()) if found else (), ""
+    *numbers, rest = found.groups() if found else ("",)
+    return name, (*(int(part or 0) for part in numbers), *([-1] if EARLY.match(rest or "") else [])), ""
 
 
 def tags() -> dict[Version, str]:
@@ -101,8 +109,13 @@ def almost(message: str) -> str:
 
 def bumped(version: Version, bump: int) -> Version:
     """Returns the next version."""
-    major, minor, patch = version
+    major, minor, patch = version[:3]
     return {MAJOR: (major + 1, 0, 0), MINOR: (major, minor + 1, 0), PATCH: (major, minor, patch + 1)}[bump]
+
+
+def following(stated: Version, last: Version, bump: int) -> Version:
+    """Returns the next version after the last one and the stated one. A stated pre-release is the next one itself."""
+    return max(stated[:3], bumped(last, bump)) if stated[3:] else bumped(max(stated, last), bump)
 
 
 def planned() -> tuple[str, str]:
@@ -118,7 +131,7 @@ def planned() -> tuple[str, str]:
     bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
     if bump == NOTHING:
         return "", f"no major:, feat: or fix: since {f'v{number(last)}' if last else 'the first commit'}."
-    mine = bumped(max(project()[1], last or ()), bump)
+    mine = following(project()[1], last or (0, 0, 0), bump)
     while mine in known:  # on another branch
         mine = bumped(mine, bump)
     return number(mine), ""

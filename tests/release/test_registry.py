@@ -232,6 +232,10 @@ ALL = "run all jobs of this run again."
             ["handler_base-1.4.0.tar.gz"],
             "has handler-base 1.4.0, 0.1.0 is lower, and there is no tag of it: push the tag",
         ),
+        (
+            ["handler_base-1!0.0.1.tar.gz"],
+            "has handler_base-1!0.0.1.tar.gz, with an epoch, so installers would never take 0.1.0: delete 1!0.0.1",
+        ),
         (["handler_base-0.0.9.tar.gz"], ""),
         (["handler_base-1.4.0rc1.tar.gz", "handler_base-1.4.0.dev3-py3-none-any.whl"], ""),
         (["notes.txt", "handler_base-next.tar.gz", "handler_base.whl"], ""),
