@@ -5,7 +5,8 @@ from pathlib import Path
 import answers as stored
 import tomlrt
 from answers import Answers
-from commands import Refused, changes, git
+from commands import Refused, changes, foreign, git
+from compiled import compiled
 from context import Rendered, Run, needed
 from files import content
 from lint import lint
@@ -18,6 +19,7 @@ from repository import Project, read_project
 from setup_metadata import array
 from toml_edits import write
 from update import update
+from version_notes import refuse_epoch, version_notes
 
 
 def adopt(run: Run, given: Answers) -> None:
@@ -37,6 +39,7 @@ def adopt(run: Run, given: Answers) -> None:
         return update(run, given)  # `copier recopy`, for a version that is gone
     changed_before = changes(root)
     project = read_project(root)
+    refuse_epoch(root, project)
     answers = given | stored.facts(project)
     new, earlier = render(run, answers)
     refuse_links(root, [*filter(owned, new), "pyproject.toml", "uv.lock", run.answers_file])
@@ -62,6 +65,11 @@ def refuse_folder(root: Path) -> None:
     Raises:
         Refused: it is not.
     """
+    if remedy := foreign(root):
+        raise Refused(
+            "git refuses this folder, which belongs to another user of this machine. If you trust it, run\n"
+            f"{remedy}\nthen run the same command again."
+        )
     top = git(root, "rev-parse", "--show-toplevel")
     if top is not None and Path(top).resolve() != root.resolve():
         raise Refused(
@@ -72,6 +80,11 @@ def refuse_folder(root: Path) -> None:
         raise Refused(
             "This folder has no commit, so git could not restore anything. Commit what is here "
             "(git init -b main, git add, git commit), then run the same command again."
+        )
+    if git(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise Refused(
+            "This clone is shallow: commits and tags are missing, so the versions would be wrong. Get them with "
+            "`git fetch --unshallow --tags`, then run the same command again."
         )
 
 
@@ -152,6 +165,7 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers) ->
             f"build-system.requires has {', '.join(project.unpinned)}: pin it with ==, so that an interrupted release "
             "builds the same files again"
         )
+    kept += version_notes(run.root, project, answers["project_name"]) + compiled(run.root, project)
     kept += project.notes + smoke_test_left_out(run.root, project) + other_workflows(run.root)
 
 

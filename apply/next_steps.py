@@ -1,6 +1,5 @@
 """What the user has to do after an adoption, each step with its command, in an order in which the commands work."""
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +10,7 @@ from lint import Lint
 from merge import merge
 from packaging.utils import canonicalize_name
 from pattern import RUFF_FILES
-from quoting import join, quote
+from quoting import difference, join, quote
 from repository import Project
 from requirements import Requirements, distribution
 from setup_metadata import read_metadata
@@ -68,9 +67,10 @@ class NextSteps:
         if "version" not in self.project.table.get("dynamic", []) or self.project.by_tags:
             return
         try:
-            version = read_metadata(self.root, "pyproject.toml").version
+            metadata = read_metadata(self.root, "pyproject.toml")
         except Refused:
-            version = "0.0.0"
+            metadata = None
+        version = metadata.version if metadata else "0.0.0"
         old = (self.root / "pyproject.toml").read_bytes().decode()
         alone = len(tomllib.loads(old.removeprefix("\ufeff"))["project"]["dynamic"]) == 1
         new = merge(old, '[project]\ndynamic = ["version"]\n', "" if alone else "[project]\ndynamic = []\n").text
@@ -226,11 +226,3 @@ def last_release(root: Path, name: str) -> tuple[str, str]:
 def as_tag(version: tuple[int, ...]) -> str:
     """Returns a version as a tag, or ""."""
     return f"v{'.'.join(map(str, version))}" if version else ""
-
-
-def difference(name: str, old: str, new: str) -> str:
-    """Returns the command that changes a file's text from old to new, or "" if both are the same."""
-    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}")
-    patch = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    # A line that is pasted into a terminal loses its carriage return.
-    return f"git apply --ignore-whitespace - <<'END'\n{patch}END" if patch else ""

@@ -1,5 +1,6 @@
 """Shows text from elsewhere as data: on a terminal, in a log, and in a command to paste."""
 
+import difflib
 import shlex
 from collections.abc import Iterable
 
@@ -22,3 +23,11 @@ def quote(word: str) -> str:
 def join(words: Iterable[str]) -> str:
     """Returns words as a command for a shell."""
     return " ".join(map(quote, words))
+
+
+def difference(name: str, old: str, new: str) -> str:
+    """Returns the command that changes a file's text from old to new, or "" if both are the same."""
+    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}")
+    patch = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    # A line that is pasted into a terminal loses its carriage return.
+    return f"git apply --ignore-whitespace - <<'END'\n{patch}END" if patch else ""

@@ -105,7 +105,8 @@ def refuse_workspace_and_poetry(toml: dict[str, Any]) -> None:
     if "poetry" in toml.get("tool", {}):
         raise Refused(
             "pyproject.toml has [tool.poetry] but no [project] table, which uv and this template read. "
-            "Convert it with `uvx migrate-to-uv`, commit, then run the same command again."
+            "Convert it with `uvx migrate-to-uv --keep-current-build-backend`, which leaves what the wheel holds as it "
+            "is, commit, then run the same command again."
         )
 
 
