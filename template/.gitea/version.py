@@ -9,8 +9,7 @@ import tomllib
 from shared import TEMP, git, need
 
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
-STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?([-._+a-z].*)?", re.IGNORECASE)
-EARLY = re.compile(r"[-._]?(?:a|alpha|b|beta|c|rc|pre|preview|dev)(?![a-z])", re.IGNORECASE)
+STATED = re.compile(r"(?i)v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:([-._]?(?!post|r[e0-9])[a-z])|[-._+a-z]|$).*")
 SUBJECT = re.compile(r"\ufeff?(\w[\w.+-]*)(?:\((.*?)\))?(!?):\s*(.*)")
 # Footers as Conventional Commits 1.0 has them: in a paragraph that begins with one, not in a comment or a code block.
 HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
@@ -46,13 +45,9 @@ def project() -> tuple[str, Version, str]:
         need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
         own = "" if "hatch-vcs" in backend else f"_FOR_{name.replace('-', '_').upper()}"  # hatch-vcs takes no such
         return name, (0, 0, 0), f"SETUPTOOLS_SCM_PRETEND_VERSION{own}"
-    text = table.get("version", "").strip()
-    advice = "write one without, and delete in Gitea what has one: installers take it for newer than all others."
-    need("!" not in text, f"project.version {text} in pyproject.toml has an epoch, and no release has: {advice}")
-    found = STATED.fullmatch(text)
-    need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
-    *numbers, rest = found.groups() if found else ("",)
-    return name, (*(int(part or 0) for part in numbers), *([-1] if EARLY.match(rest or "") else [])), ""
+    found = STATED.fullmatch(table.get("version", "").strip())
+    need(found, 'project.version in pyproject.toml is not like 1.2.3 (no epoch): write the last released, or "0.0.0".')
+    return name, (*(int(part or 0) for part in found.groups()[:3]), *([-1] if found[4] else [])) if found else (), ""
 
 
 def tags() -> dict[Version, str]:
@@ -109,18 +104,13 @@ def almost(message: str) -> str:
 
 def bumped(version: Version, bump: int) -> Version:
     """Returns the next version."""
-    major, minor, patch = version[:3]
+    major, minor, patch = version
     return {MAJOR: (major + 1, 0, 0), MINOR: (major, minor + 1, 0), PATCH: (major, minor, patch + 1)}[bump]
-
-
-def following(stated: Version, last: Version, bump: int) -> Version:
-    """Returns the next version after the last one and the stated one. A stated pre-release is the next one itself."""
-    return max(stated[:3], bumped(last, bump)) if stated[3:] else bumped(max(stated, last), bump)
 
 
 def planned() -> tuple[str, str]:
     """Returns the version that HEAD is released as, or an empty text and why there is none."""
-    head, known = git("rev-parse", "HEAD"), tags()
+    head, known, stated = git("rev-parse", "HEAD"), tags(), project()[1]
     if mine := next((version for version, commit in known.items() if commit == head), None):
         return number(mine), ""
     later = git("rev-list", "--ancestry-path", "HEAD..refs/remotes/origin/main", "--", check=False).split()
@@ -131,7 +121,7 @@ def planned() -> tuple[str, str]:
     bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
     if bump == NOTHING:
         return "", f"no major:, feat: or fix: since {f'v{number(last)}' if last else 'the first commit'}."
-    mine = following(project()[1], last or (0, 0, 0), bump)
+    mine = max(stated[:3], bumped(last or (0, 0, 0), bump)) if stated[3:] else bumped(max(stated, last or ()), bump)
     while mine in known:  # on another branch
         mine = bumped(mine, bump)
     return number(mine), ""

@@ -20,7 +20,6 @@ version = "1.2.0"
 description = "Small"
 authors = ["A. Person <a@example.org>"]
 license = "MIT"
-include = [{ path = "extra/words.txt", format = ["sdist", "wheel"] }]
 
 [tool.poetry.dependencies]
 python = "^3.11"
@@ -80,9 +79,9 @@ def told(said: str) -> str:
 
 def test_poetry(make: Make, template: Path) -> None:
     """The conversion leaves the build backend, and with it what the wheel holds."""
-    repository = make(POETRY, **{"extra/words.txt": "one\n"})
+    repository = make(POETRY)
     before = wheel(repository)
-    assert {"small/data.csv", "extra/words.txt", "licenses/LICENSE"} <= set(before)
+    assert {"small/data.csv", "licenses/LICENSE"} <= set(before)
     follow(repository, told(refused(repository, template)))
     adopt(repository, template)
     assert wheel(repository) == before
