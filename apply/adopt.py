@@ -6,7 +6,7 @@ from pathlib import Path
 import answers as stored
 from answers import Answers
 from application import refuse_application
-from commands import Refused, changes, git
+from commands import Refused, changes, foreign, git
 from context import Rendered, Run, needed
 from files import content
 from lint import Lint, lint
@@ -18,6 +18,7 @@ from repository import Project, read_project
 from style import per_file, settings_file
 from toml_edits import write
 from update import update
+from version_notes import refuse_epoch, version_notes
 
 
 def adopt(run: Run, given: Answers, trial: str) -> None:
@@ -38,6 +39,7 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
         return update(run, given)  # `copier recopy`, for a version that is gone
     changed_before = changes(root)
     project = read_project(root, build=True)
+    refuse_epoch(root, project)
     answers = given | stored.facts(project)
     refuse_application(root, project, answers)
     new, unchecked, earlier = render(run, answers)
@@ -70,6 +72,11 @@ def refuse_folder(root: Path) -> None:
     Raises:
         Refused: it is not.
     """
+    if remedy := foreign(root):
+        raise Refused(
+            "git refuses this folder, which belongs to another user of this machine. If you trust it, run\n"
+            f"{remedy}\nthen run the same command again."
+        )
     top = git(root, "rev-parse", "--show-toplevel")
     if top is not None and Path(top).resolve() != root.resolve():
         raise Refused(
@@ -80,6 +87,11 @@ def refuse_folder(root: Path) -> None:
         raise Refused(
             "This folder has no commit, so git could not restore anything. Commit what is here "
             "(git init -b main, git add, git commit), then run the same command again."
+        )
+    if git(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise Refused(
+            "This clone is shallow: commits and tags are missing, so the versions would be wrong. Get them with "
+            "`git fetch --unshallow --tags`, then run the same command again."
         )
 
 
@@ -171,6 +183,12 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers) ->
         kept.append(
             f"build-system.requires has {', '.join(project.unpinned)}: pin it with ==, so that an interrupted release "
             "builds the same files again"
+        )
+    kept += version_notes(run.root, project, answers["project_name"])
+    if project.wheel and not project.wheel.endswith("-any.whl"):
+        kept.append(
+            f"the wheel is for one platform ({project.wheel}): the workflow releases that of its runner's system and "
+            "Python; installers on others build the sdist, for which they need the compiler"
         )
     kept += project.notes + smoke_test_left_out(run.root, project) + other_workflows(run.root)
 

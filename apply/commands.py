@@ -1,6 +1,7 @@
 """Runs git and uv in a repository."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,13 @@ def git(root: Path, *words: str, stdin: bytes | None = None) -> str | None:
     """Returns what git prints, without its last line end; None if it fails."""
     done = subprocess.run(("git", *words), cwd=root, input=stdin, check=False, capture_output=True)
     return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def foreign(root: Path) -> str:
+    """Returns the command that lets git work in a folder of another user, as git names it; "" if git works there."""
+    done = subprocess.run(("git", "rev-parse", "--git-dir"), cwd=root, check=False, capture_output=True)
+    found = re.search(r"git config --global --add safe\.directory .+", done.stderr.decode("utf-8", "replace"))
+    return found[0] if found else ""
 
 
 def changes(root: Path, *words: str) -> set[str]:
@@ -61,4 +69,17 @@ def lock(root: Path) -> None:
     for path in {*root.glob("*.egg-info"), *root.glob("src/*.egg-info")} - before:
         shutil.rmtree(path)
     if done.returncode != 0:
-        raise Refused(f"{done.stderr.strip()}\n`uv lock` failed (above). Fix that, then run the same command again.")
+        remedy = older_pythons(done.stderr) or "Fix that"
+        raise Refused(f"{done.stderr.strip()}\n`uv lock` failed (above). {remedy}, then run the same command again.")
+
+
+def older_pythons(said: str) -> str:
+    """Returns what helps if uv finds no versions for the oldest Pythons of requires-python; "" if that is not it."""
+    hint = r"`requires-python` value \((.+?)\) includes .*?\(e\.g\., ([\w.-]+)\S* only supports >=([\d.]+)\)"
+    if not (found := re.search(hint, " ".join(said.split()))):
+        return ""
+    floor, name, needed = found.groups()
+    return (
+        f'Write requires-python = ">={needed}" in pyproject.toml; or, to keep {floor}, write '
+        f"; python_version >= '{needed}' behind {name} and its version there"
+    )

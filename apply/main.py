@@ -19,6 +19,7 @@ Copier starts this program through run.py, and has written nothing but the answe
     merge.py        pyproject.toml merged by keys           (toml_edits.py)
     adopt.py, update.py   each file put in place            (ownership.py, files.py)
     commands.py, lint.py, trial.py   uv.lock locked, the code linted, the first push tried in a copy
+    version_notes.py   what the release makes of its versions
     report.py, next_steps.py   what the user reads
 
 Everything that can be refused is checked first. If something fails later, every file is restored.

@@ -80,9 +80,10 @@ class NextSteps:
         if "version" not in self.project.table.get("dynamic", []) or self.project.by_tags:
             return
         try:
-            version = read_metadata(self.root, "pyproject.toml").version
+            metadata = read_metadata(self.root, "pyproject.toml")
         except Refused:
-            version = "0.0.0"
+            metadata = None
+        version = metadata.version if metadata else "0.0.0"
         old = (self.root / "pyproject.toml").read_bytes().decode()
         alone = len(tomllib.loads(old.removeprefix("\ufeff"))["project"]["dynamic"]) == 1
         new = merge(old, '[project]\ndynamic = ["version"]\n', "" if alone else "[project]\ndynamic = []\n").text

@@ -13,10 +13,12 @@ from typing import Any
 
 import tomlrt
 from commands import Refused
+from merge import merge
 from packaging.utils import canonicalize_name
+from quoting import difference
 from repository import Project
 from requirements import Requirements, distribution
-from setup_metadata import array
+from setup_metadata import array, read_metadata, split_extras
 from style import RUFF_FILES, formatters, ini, line_length, ruff_version
 
 RULES = {"F", "E", "W", "I"}  # of the decision record
@@ -39,7 +41,7 @@ def pattern(text: str, project: Project, root: Path, adopting: bool) -> str:
     document = tomlrt.loads(text)
     development = dev_extra(document, project, root)
     if project.table:
-        keep_project(document, project, adopting)
+        keep_project(document, project, root, adopting)
     else:
         first_project(document, project, development, root)
     tool = document.table("tool")
@@ -102,7 +104,7 @@ def development_elsewhere(project: Project) -> tuple[set[str], set[str]]:
     return elsewhere, synced
 
 
-def keep_project(document: tomlrt.Document, project: Project, adopting: bool) -> None:
+def keep_project(document: tomlrt.Document, project: Project, root: Path, adopting: bool) -> None:
     """Leaves of [project] what an existing one may lack.
 
     Raises:
@@ -112,12 +114,27 @@ def keep_project(document: tomlrt.Document, project: Project, adopting: bool) ->
     if "optional-dependencies" in dynamic:
         raise Refused(
             "The optional dependencies in pyproject.toml are dynamic, and the template adds the extra `dev`. "
-            "Write them into [project.optional-dependencies], then run the same command again."
+            "Write them into [project.optional-dependencies] with this command, then run the same command again:\n"
+            f"{static_extras(root, project)}"
         )
     if adopting:
         table = document.table("project")
         for key in set(table) - {"optional-dependencies"} - ({"requires-python"} - set(dynamic)):
             del table[key]
+
+
+def static_extras(root: Path, project: Project) -> str:
+    """Returns the command that writes dynamic extras into pyproject.toml as the build backend knows them.
+
+    Raises:
+        Refused: the backend fails.
+    """
+    _, extras = split_extras(read_metadata(root, "pyproject.toml").core)
+    left = "" if len(project.table["dynamic"]) == 1 else "[project]\ndynamic = []\n"
+    new = merge(project.text, '[project]\ndynamic = ["optional-dependencies"]\n', left).text
+    table = {"optional-dependencies": {name: array(entries) for name, entries in extras.items()}}
+    new = merge(new, "", tomlrt.dumps(tomlrt.Document({"project": table}))).text
+    return difference("pyproject.toml", project.text, new)
 
 
 def first_project(document: tomlrt.Document, project: Project, development: list[str], root: Path) -> None:

@@ -32,6 +32,7 @@ class Project:
     requirements: list[str] = field(default_factory=list)  # PEP 508, from requirements.txt
     development: list[str] = field(default_factory=list)  # the same, from requirements-dev.txt
     notes: list[str] = field(default_factory=list)  # what is not taken over, for the user to read
+    wheel: str = ""  # the file name of the one that it builds, if that was asked for and succeeds
 
     @property
     def table(self) -> dict[str, Any]:
@@ -110,6 +111,7 @@ def ask_build(folder: Path, project: Project) -> None:
             "the build backend, then run the same command again."
         )
     built = but(metadata.modules, NOT_PACKAGES | RESERVED)
+    project.wheel = metadata.wheel
     if metadata.wheel and set(built) != set(project.modules):
         project.modules = built
 
@@ -128,7 +130,8 @@ def refuse_workspace_and_poetry(toml: dict[str, Any]) -> None:
     if "poetry" in toml.get("tool", {}):
         raise Refused(
             "pyproject.toml has [tool.poetry] but no [project] table, which uv and this template read. "
-            "Convert it with `uvx migrate-to-uv`, commit, then run the same command again."
+            "Convert it with `uvx migrate-to-uv --keep-current-build-backend`, which leaves what the wheel holds as it "
+            "is, commit, then run the same command again."
         )
 
 
@@ -144,7 +147,7 @@ def from_setup(folder: Path, project: Project) -> Project:
         text += "\n" + project.text.removeprefix("\ufeff")
     modules = but(metadata.modules, NOT_PACKAGES | RESERVED)
     source = "src" if any((folder / "src" / name).exists() for name in modules) else ""
-    return Project(text, tomllib.loads(text), modules, source)
+    return Project(text, tomllib.loads(text), modules, source, wheel=metadata.wheel)
 
 
 def read_requirements(folder: Path, project: Project) -> None:

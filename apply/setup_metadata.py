@@ -56,8 +56,14 @@ class Metadata:
 
     @property
     def version(self) -> str:
-        """The version, without what a tool adds for the commit that it was made from."""
-        return re.sub(r"\.dev\d+$", "", Version(self.core["version"]).public)
+        """The version, without what a tool adds for the commit that it was made from. 3.0.0.dev0 alone stays.
+
+        Raises:
+            Refused: it has an epoch.
+        """
+        version = Version(self.core["version"])
+        need_no_epoch(version.public)
+        return re.sub(r"\.dev\d+$", "", version.public) if version.local else version.public
 
 
 def read_metadata(root: Path, named: str) -> Metadata:
@@ -108,6 +114,19 @@ def import_names(names: list[str]) -> set[str]:
         if path.suffix in (".py", ".pyi", ".so", ".pyd"):
             found.add(path.parts[0].partition(".")[0])
     return found
+
+
+def need_no_epoch(version: str, kind: str = "version", remedy: str = "Write one without in its place") -> None:
+    """Checks that a version (or a tag) has no epoch.
+
+    Raises:
+        Refused: it has. The release would count on without, and installers would take the old ones for newer.
+    """
+    if re.match(r"v?\d+!", version.strip()):
+        raise Refused(
+            f"The {kind} {version} has an epoch, and the release makes versions without one, which installers take for "
+            f"older. {remedy}, delete in the registry what has an epoch, then run the same command again."
+        )
 
 
 def copy(root: Path, target: Path, more: Iterable[str] = ()) -> Path:

@@ -81,7 +81,7 @@ def free(there: dict[str, str]) -> None:
         ours = last != mine or FILES.get(file) == there[file]
         advice = f"push the tag v{mine} to the commit that it was built from, or delete {mine} in Gitea. Then {AGAIN}"
         need(ours, f"the registry has {file} already, and there is no tag v{mine}: {advice}")
-        below = last <= mine or last.is_prerelease or (last.major, last.minor, last.micro) in known
+        below = last <= mine or last.is_prerelease or (not last.epoch and (last.major, last.minor, last.micro) in known)
         advice = f"push the tag v{last.base_version} to the commit that it was built from, or delete it in Gitea. Then"
         need(below, f"the registry has {name} {last}, {mine} is lower, and there is no tag of it: {advice} {AGAIN}")
     for tag in re.findall(r"^[0-9]+\.[0-9]+\.[0-9]+$", git("tag"), re.MULTILINE):

@@ -9,7 +9,7 @@ import tomllib
 from shared import TEMP, git, need
 
 TAG = re.compile(r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*) ")
-STATED = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:[-._+a-z].*)?", re.IGNORECASE)
+STATED = re.compile(r"(?i)v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?:([-._]?(?!post|r[e0-9])[a-z])|[-._+a-z]|$).*")
 SUBJECT = re.compile(r"\ufeff?(\w[\w.+-]*)(?:\((.*?)\))?(!?):\s*(.*)")
 # Footers as Conventional Commits 1.0 has them: in a paragraph that begins with one, not in a comment or a code block.
 HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)|^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
@@ -31,7 +31,10 @@ Version = tuple[int, ...]
 
 
 def project() -> tuple[str, Version, str]:
-    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is."""
+    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is.
+
+    A fourth number of the version, -1, says that it is a pre-release: 3.0.0.dev0 is below 3.0.0, as in PEP 440.
+    """
     config = tomllib.loads(git("show", "HEAD:pyproject.toml"))
     table = config.get("project", {})
     name = re.sub(r"[-_.]+", "-", table.get("name", "")).lower()
@@ -43,8 +46,8 @@ def project() -> tuple[str, Version, str]:
         own = "" if "hatch-vcs" in backend else f"_FOR_{name.replace('-', '_').upper()}"  # hatch-vcs takes no such
         return name, (0, 0, 0), f"SETUPTOOLS_SCM_PRETEND_VERSION{own}"
     found = STATED.fullmatch(table.get("version", "").strip())
-    need(found, 'project.version in pyproject.toml is not like 1.2.3: write the last one released, or "0.0.0".')
-    return name, tuple(int(part or 0) for part in found.groups()) if found else (), ""
+    need(found, 'project.version in pyproject.toml is not like 1.2.3 (no epoch): write the last released, or "0.0.0".')
+    return name, (*(int(part or 0) for part in found.groups()[:3]), *([-1] if found[4] else [])) if found else (), ""
 
 
 def tags() -> dict[Version, str]:
@@ -107,7 +110,7 @@ def bumped(version: Version, bump: int) -> Version:
 
 def planned() -> tuple[str, str]:
     """Returns the version that HEAD is released as, or an empty text and why there is none."""
-    head, known = git("rev-parse", "HEAD"), tags()
+    head, known, stated = git("rev-parse", "HEAD"), tags(), project()[1]
     if mine := next((version for version, commit in known.items() if commit == head), None):
         return number(mine), ""
     later = git("rev-list", "--ancestry-path", "HEAD..refs/remotes/origin/main", "--", check=False).split()
@@ -118,7 +121,7 @@ def planned() -> tuple[str, str]:
     bump = max(map(level, git("log", "-z", "--format=%B", since, "--").split("\0")))
     if bump == NOTHING:
         return "", f"no major:, feat: or fix: since {f'v{number(last)}' if last else 'the first commit'}."
-    mine = bumped(max(project()[1], last or ()), bump)
+    mine = max(stated[:3], bumped(last or (0, 0, 0), bump)) if stated[3:] else bumped(max(stated, last or ()), bump)
     while mine in known:  # on another branch
         mine = bumped(mine, bump)
     return number(mine), ""

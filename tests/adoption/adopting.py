@@ -59,6 +59,8 @@ SITUATIONS = {
     "untyped-code": Situation("untyped", "untyped", "0.3.0"),
     "branch-master": Situation("mastered", "mastered", "0.3.0", branch="master"),
 }
+# What a wheel says of itself; the rest of its .dist-info are files of the repository's.
+METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt")
 REFUSED = ("other-template", "monorepo-folder")
 
 
@@ -225,12 +227,14 @@ def undo_commands(output: str) -> str:
 
 
 def wheel(repository: Repository, *words: str) -> dict[str, bytes]:
-    """Build a wheel from a copy of a repository, and give what it holds beside its metadata."""
+    """Build a wheel from a copy of a repository, and give what it holds beside its metadata, licenses included."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "copy", repository.path.name)
         shutil.copytree(repository.path, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
         Repository(copy, repository.environment).need("uv", "build", "--quiet", "--out-dir", f"{folder}/dist", *words)
         [built] = Path(folder, "dist").glob("*.whl")
         with zipfile.ZipFile(built) as archive:
-            names = [name for name in archive.namelist() if ".dist-info/" not in name]
-            return {name: archive.read(name) for name in names}
+            parts = {name: name.partition(".dist-info/") for name in archive.namelist()}
+            # A license's folder has the version in its name, which may be another one.
+            short = {name: inside or name for name, (_, _, inside) in parts.items()}
+            return {short[name]: archive.read(name) for name in parts if short[name] not in METADATA}

@@ -118,7 +118,13 @@ def test_packages(toml: str, files: list[str], found: list[str], tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("version", "written"),
-    [("1.4.0", "1.4.0"), ("1.4.1.dev1+g9e07c5c35.d20260101", "1.4.1"), ("1.4.0+3.gabc", "1.4.0"), ("2.0rc1", "2.0rc1")],
+    [
+        ("1.4.0", "1.4.0"),
+        ("1.4.1.dev1+g9e07c5c35.d20260101", "1.4.1"),
+        ("1.4.0+3.gabc", "1.4.0"),
+        ("2.0rc1", "2.0rc1"),
+        ("3.0.0.dev0", "3.0.0.dev0"),
+    ],
 )
 def test_the_version_of_a_wheel_becomes_static(version: str, written: str) -> None:
     """Without what a tool says of the commit that it was made of."""

@@ -260,6 +260,17 @@ def test_a_higher_version_that_has_a_tag(history: Repository, gitea: Recorded) -
     assert preflight(history, gitea.url)[0] == 0
 
 
+def test_a_version_with_an_epoch_has_no_tag(history: Repository, gitea: Recorded) -> None:
+    """Installers take 1!0.0.1 for newer than 0.1.0, and v0.0.1 is not its tag."""
+    history.commit("chore: start")
+    history.git("tag", "v0.0.1")
+    history.commit("feat: a")
+    gitea.page = index_of("handler_base-1!0.0.1.tar.gz")
+    sentence = refused(history, gitea.url)
+    assert "has handler-base 1!0.0.1, 0.1.0 is lower" in sentence
+    assert "or delete it in Gitea" in sentence
+
+
 def test_the_same_bytes_are_not_in_the_way(history: Repository, gitea: Recorded) -> None:
     """A tag that was deleted is made again, and what is there stays."""
     history.commit("feat: a")

@@ -75,10 +75,11 @@ def test_highest_bump_wins_in_any_order(history: Repository) -> None:
         ('version = """1.4.2"""', "1.4.3"),
         ('"version" = "1.4.2" # stays', "1.4.3"),
         ('version = "v1.4.2"', "1.4.3"),
-        ('version = "1.4.2rc1"', "1.4.3"),
-        ('version = "1.4.2.dev3+local"', "1.4.3"),
         ('version = "1.4.2.post1"', "1.4.3"),
-        ('version = "1.4rc1"', "1.4.1"),
+        ('version = "1.4.2.post1.dev0"', "1.4.3"),
+        ('version = "1.4.2+local"', "1.4.3"),
+        ('version = "1.4.2.1.dev0"', "1.4.3"),
+        ('version = "2026.04"', "2026.4.1"),
     ],
 )
 def test_stated_version_is_a_base(history: Repository, line: str, version: str) -> None:
@@ -100,12 +101,50 @@ def test_higher_of_tag_and_stated_version(history: Repository) -> None:
     assert found(history)[0] == "1.5.1"
 
 
+EARLY = ("1.4.2rc1", "1.4.2.dev3+local", "v1.4.2-Beta.1", "1.4.2a0", "1.4.2_c1", "1.4.2-preview2", "1.4.2.rc1.dev3")
+
+
+@pytest.mark.parametrize("version", EARLY)
+def test_stated_pre_release_is_the_next_version(history: Repository, version: str) -> None:
+    """PEP 440: it is below the version that it names, which no commit has to ask for by its level."""
+    stated(history, f'version = "{version}"')
+    history.commit("fix: a")
+    assert found(history)[0] == "1.4.2"
+    history.git("tag", "v1.4.2")
+    history.commit("fix: b")
+    assert found(history)[0] == "1.4.3", "it is released"
+
+
+@pytest.mark.parametrize(
+    ("version", "tag", "message", "number"),
+    [
+        ("3.0.0.dev0", "v2.1.0", "feat: a", "3.0.0"),
+        ("3.0.0b2", "v2.1.0", "fix: a", "3.0.0"),
+        ("3.0rc1", "v2.1.0", "major: a", "3.0.0"),
+        ("3", "v2.1.0", "feat: a", "3.1.0"),
+        ("2.1.1.dev0", "v2.1.0", "feat: a", "2.2.0"),
+        ("2.1.1.dev0", "v2.1.0", "major: a", "3.0.0"),
+        ("2.1.0.dev0", "v2.1.0", "fix: a", "2.1.1"),
+        ("2.0.0rc1", "v2.1.0", "fix: a", "2.1.1"),
+    ],
+)
+def test_stated_pre_release_and_a_tag(history: Repository, version: str, tag: str, message: str, number: str) -> None:
+    """It is a floor: the commits may ask for more, and a version below the tag counts no more."""
+    stated(history, f'version = "{version}"')
+    history.commit("chore: start")
+    history.git("tag", tag)
+    history.commit("docs: b")
+    assert found(history)[0] is None
+    history.commit(message)
+    assert found(history)[0] == number
+
+
 @pytest.mark.parametrize("line", ['version = "1!2.0"', 'version = "next"', 'version = ""', ""])
 def test_stated_version_that_is_none(history: Repository, line: str) -> None:
     """What cannot be a base is refused with the change to make."""
     stated(history, line)
     history.commit("fix: a")
-    with pytest.raises(AssertionError, match=r'project.version .* not like 1\.2\.3: write .*"0\.0\.0"'):
+    with pytest.raises(AssertionError, match=r'project.version .* not like 1\.2\.3 \(no epoch\): write .*"0\.0\.0"'):
         found(history)
 
 
