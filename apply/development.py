@@ -3,18 +3,21 @@
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from commands import Refused, listed, uv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from requirements import Requirements, distribution
-from style import strings
+from style import ini, strings
 
 # Where tests have their requirements, beside pyproject.toml and requirements files. Names alone are read from these.
 PLACES = (
     "tox.ini setup.cfg noxfile.py environment.yml environment.yaml conda.yaml Pipfile .pre-commit-config.yaml".split()
 )
+NAME = r"[A-Za-z][\w.-]*\w"
 # Distributions that are not called like what they import.
 CALLED = {
     "PIL": "pillow",
@@ -74,15 +77,25 @@ def asked_elsewhere(root: Path, imports: set[str]) -> list[str]:
     toml = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))
     asked: dict[str, str] = {distribution(text): text for text in strings(toml, keys=True) if is_requirement(text)}
     texts = [(root / name).read_text("utf-8", "replace") for name in PLACES if (root / name).exists()]
-    for name in re.findall(r"[A-Za-z][\w.-]*\w", "\n".join(texts)):
+    for name in re.findall(NAME, "\n".join(texts)):
         asked.setdefault(canonicalize_name(name), name)
+    for_tests: set[str] = {distribution(text) for text in strings(list(tested(toml)))}
+    for_tests |= {
+        canonicalize_name(n) for n in re.findall(NAME, ini(root / "tox.ini").get("testenv", "deps", fallback=""))
+    }
     there = synced(root) | {canonicalize_name(toml["project"]["name"])}
     wanted: set[str] = {canonicalize_name(CALLED.get(name, name)) for name in imports}
-    wanted |= {name for name in asked if re.fullmatch(r"pytest-[a-z0-9-]+", name) and name not in HOOKS}
+    wanted |= {name for name in for_tests if name.startswith("pytest-")}
     return [asked[name] for name in sorted(wanted & asked.keys() - there)]
 
 
-HOOKS = {"pytest-plugins", "pytest-args", "pytest-cache", "pytest-ini-options"}  # of pytest or tox, and no plugins
+def tested(value: Any) -> Iterator[Any]:
+    """Yields the values in some TOML data whose key says that they are for tests: an extra, a group, an environment."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        if re.fullmatch(r"tests?|testing|dev|development|ci", key.lower()):
+            yield inner
+        else:
+            yield from tested(inner)
 
 
 def is_requirement(text: str) -> bool:

@@ -51,7 +51,9 @@ def ruff_version(root: Path, project: Project) -> str:
             return required if required[0] in "<>=!~" else f"=={required}"
     hooks = root / ".pre-commit-config.yaml"
     text = hooks.read_text("utf-8", "replace") if hooks.exists() else ""
-    found = re.search(r"ruff-pre-commit\"?'?\s+rev:\s*(?:[0-9a-f]{40}\s+#\D*)?[\"']?v?(\d+\.\d+\.\d+)", text)
+    found = re.search(
+        r"ruff-pre-commit[\"']?\s+(?:#.*\s+)*rev:\s*(?:[0-9a-f]{40}\s+#\D*)?[\"']?v?(\d+\.\d+\.\d+)", text
+    )
     return f"=={found[1]}" if found else ""
 
 

@@ -140,16 +140,17 @@ def build_and_check(copied: Copy, answers: Answers, tried: Tried) -> None:
 
 def smoke_steps(said: str, answers: Answers) -> list[tuple[str, str]]:
     """Returns what to do about a smoke test that fails: have it leave out what this machine cannot import."""
-    needed: dict[str, list[str]] = {}
+    names, shown = list(answers["optional_imports"]), []
     for module, error in FAILED.findall(said):
-        missing = re.search(r"No module named '(\w+)", error)
-        own = missing and missing[1] in re.split(r"[.,\s]+", str(answers["module_name"]))
-        needed.setdefault(missing[1] if missing and not own else module, []).append(module)
-    if not needed:
+        found = re.search(r"No module named '(\w+)", error)
+        missing = found[1] if found and found[1] not in re.split(r"\W+", str(answers["module_name"])) else ""
+        if (name := missing or module) not in names:
+            names.append(name)
+        shown.append(f"{module} ({f'no {missing}' if missing else one_line(error[:100])})")
+    if not shown:
         return [(f"the smoke test fails: {last(said)}", f"uv run --extra dev pytest {SMOKE_TEST}")]
-    names = [*answers["optional_imports"], *needed]
-    shown = "; ".join(f"{', '.join(modules[:3])} without {name}" for name, modules in needed.items())
-    why = f"the smoke test cannot import {shown}. Add what is missing (uv add), or have the test leave it out"
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    why = f"the smoke test cannot import {', '.join(shown[:5])}{more}. Add what is missing (uv add), or leave it out"
     data = quote(f"optional_imports=[{', '.join(names)}]")
     return [(why, f"copier recopy --trust --defaults --vcs-ref=:current: --data {data}")]
 

@@ -133,6 +133,11 @@ def test_line_length(toml: str, files: dict[str, str], length: int | None, tmp_p
         ("", {".pre-commit-config.yaml": HOOK.format(rev="v0.15.8")}, "==0.15.8"),
         ("", {".pre-commit-config.yaml": HOOK.format(rev="'0.16.3'")}, "==0.16.3"),
         ("", {".pre-commit-config.yaml": HOOK.format(rev=f"{'c60c' * 10}  # frozen: v0.15.9")}, "==0.15.9"),
+        (
+            "",
+            {".pre-commit-config.yaml": HOOK.format(rev="v0.15.8").replace("    rev", "    # Version.\n    rev")},
+            "==0.15.8",
+        ),
         ("", {".pre-commit-config.yaml": BLACK}, ""),
         ("[tool.ruff]\nrequired-version = '0.14.0'\n", {}, "==0.14.0"),
         ("[tool.ruff]\nrequired-version = '>=0.14,<0.16'\n", {}, ">=0.14,<0.16"),

@@ -83,7 +83,6 @@ LAYOUTS = {
         {"fast-stubs/__init__.pyi": "", "small/notes.py": ""},
         "fast-stubs",
     ),
-    "a submodule": (f"{SETUPTOOLS}{TABLE}", {"small/__init__.py": "", "vendor/.keep": ""}, "small"),
 }
 
 
@@ -155,6 +154,7 @@ def test_what_git_ignores_is_not_copied(repository: Callable[[dict[str, str]], R
 # --- Not a library
 
 APPLICATION = TABLE.lstrip()
+NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n'
 NOT_LIBRARIES = {
     "no build system": (
         {"pyproject.toml": APPLICATION, "small/__init__.py": ""},
@@ -172,7 +172,11 @@ NOT_LIBRARIES = {
         "the root of a workspace",
     ),
     "scripts": ({"train.py": "x = 1\n", "requirements.txt": "packaging\n"}, "train.py", "only scripts or notebooks"),
-    "notebooks": ({"notebooks/a.ipynb": "{}", "scripts/b.py": ""}, "notebooks/a.ipynb, scripts/b.py", "only scripts"),
+    "notebooks": (
+        {"notebooks/a.ipynb": NOTEBOOK, "scripts/b.py": ""},
+        "notebooks/a.ipynb, scripts/b.py",
+        "only scripts",
+    ),
 }
 
 
@@ -296,7 +300,7 @@ def test_a_module_of_another_system(repository: Callable[[dict[str, str]], Repos
     add_origin(made)
     said = adopt(made, template, trial="package")
     left = commands(said)
-    assert "the smoke test cannot import small.here without small.here; small.win without winreg" in left
+    assert "the smoke test cannot import small.here (RuntimeError: not here), small.win (no winreg)." in left
     made.need("bash", "-euo", "pipefail", "-c", left)
     assert answers(made)["optional_imports"] == ["small.here", "winreg"]
     made.need("uv", "sync", "--frozen", "--extra", "dev")
@@ -333,6 +337,17 @@ def test_requirements_of_the_tests(
     made.need("bash", "-euo", "pipefail", "-c", left)
     made.need("uv", "sync", "--frozen", "--extra", "dev")
     made.need("uv", "run", "--no-sync", "pytest", "tests/test_one.py")
+
+
+def test_plugins_of_other_runs_are_not_added(
+    repository: Callable[[dict[str, str]], Repository], template: Path
+) -> None:
+    """One that shuffles the tests, say, which the owner runs elsewhere."""
+    groups = '[dependency-groups]\ntests = ["pytest-timeout"]\nshuffled = ["pytest-randomly"]\n'
+    tox = "[testenv]\ndeps = pytest-mock\n[testenv:shuffled]\ndeps = pytest-random-order\n"
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}\n{groups}", "small/__init__.py": "", "tox.ini": tox})
+    left = commands(adopt(made, template, trial="package"))
+    assert "uv add --raw --optional dev pytest-mock pytest-timeout\n" in left
 
 
 def test_a_requirement_that_uv_cannot_add_is_not_offered(
