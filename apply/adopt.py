@@ -15,7 +15,7 @@ from ownership import aside, owned, put_aside
 from pattern import SMOKE_TEST, pattern, smoke_test_left_out
 from report import other_workflows, undo_commands
 from repository import Project, read_project
-from style import per_file, settings_file
+from style import below, per_file, settings_file
 from toml_edits import write
 from update import update
 from version_notes import refuse_epoch, version_notes
@@ -159,11 +159,6 @@ def keep_style(run: Run, linted: Lint) -> None:
             text += "# Older code breaks these rules. Fix the code, then delete its line.\n"
             text += "".join(f"{write(path)} = {write(rules)}\n" for path, rules in per_file(broken[place]).items())
         run.merge(place, "", text)
-
-
-def below(place: str, name: str) -> str:
-    """Returns the name of a file as seen from the folder of a settings file."""
-    return Path(name).relative_to(Path(place).parent).as_posix()
 
 
 def report_kept(run: Run, project: Project, given: Answers, answers: Answers) -> None:

@@ -10,12 +10,19 @@ from typing import Any
 from commands import Refused, listed, uv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from pattern import pytest_settings
+from repository import Project
 from requirements import Requirements, distribution
 from style import ini, strings
 
 # Where tests have their requirements, beside pyproject.toml and requirements files. Names alone are read from these.
 PLACES = (
     "tox.ini setup.cfg noxfile.py environment.yml environment.yaml conda.yaml Pipfile .pre-commit-config.yaml".split()
+)
+# What stands beside the tests' requirements, and is of no use to them.
+TOOLS = re.compile(
+    "sphinx.*|furo|myst-.*|mkdocs.*|docutils|types-.*|mypy|pyright|pylint|flake8.*|black|isort|pyupgrade|pre-commit|tox.*|"
+    "nox|build|twine|wheel|setuptools.*|flit.*|hatch.*|poetry.*|pdm.*|towncrier|bump.*|jupyter.*|notebook|ipython"
 )
 NAME = r"[A-Za-z][\w.-]*\w"
 # Distributions that are not called like what they import.
@@ -50,7 +57,11 @@ def missing_requirements(root: Path) -> tuple[list[str], list[str]]:
             asked = Requirements().read(path)
         except Refused:  # the file is the user's own, and nothing needs it
             continue
-        wanted = {distribution(entry): entry for entry in asked.entries if distribution(entry) not in there}
+        wanted = {
+            name: entry
+            for entry in asked.entries
+            if (name := distribution(entry)) not in there and not TOOLS.fullmatch(name)
+        }
         extras = [f"{project['name']}[{extra}]" for extra in asked.extras]
         wanted |= {extra: extra for extra in extras if extra not in project["optional-dependencies"]["dev"]}
         names += [path.relative_to(root).as_posix()] if wanted.keys() - missing else []
@@ -80,9 +91,11 @@ def asked_elsewhere(root: Path, imports: set[str]) -> list[str]:
     for name in re.findall(NAME, "\n".join(texts)):
         asked.setdefault(canonicalize_name(name), name)
     for_tests: set[str] = {distribution(text) for text in strings(list(tested(toml)))}
-    for_tests |= {
-        canonicalize_name(n) for n in re.findall(NAME, ini(root / "tox.ini").get("testenv", "deps", fallback=""))
-    }
+    tox = ini(root / "tox.ini")
+    deps = "\n".join(tox.get(name, "deps", fallback="") for name in tox.sections() if not name.startswith("testenv:"))
+    for_tests |= {canonicalize_name(name) for name in re.findall(NAME, deps)}
+    settings = str(pytest_settings(root, Project("", toml, [], "")))  # `--cov` and `asyncio_mode` need their plugins
+    for_tests |= {name for name in asked if name.removeprefix("pytest-") in re.findall(r"[a-z]+", settings)}
     there = synced(root) | {canonicalize_name(toml["project"]["name"])}
     wanted: set[str] = {canonicalize_name(CALLED.get(name, name)) for name in imports}
     wanted |= {name for name in for_tests if name.startswith("pytest-")}

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from quoting import difference, join, quote
 from repository import Project
 from setup_metadata import read_metadata
+from style import below, settings_file
+from toml_edits import write
 from trial import LINT_FAILS, Tried, try_first_push
 
 
@@ -51,14 +53,14 @@ class NextSteps:
         """
         self.version()
         self.second_smoke_test()
+        self.ruff()
         tried = Tried([], *missing_requirements(self.root))
         if trial != "none":
             tried = try_first_push(self.run, self.answers, [command for _, command in self.steps], trial == "tests")
         if tried.missing:
             self.development(tried)
-        self.ruff()
-        # What ruff cannot do or read is said already.
-        self.steps += [s for s in tried.steps if s[0] != LINT_FAILS or not (self.lint.failed or self.lint.unreadable)]
+        # What ruff cannot do is said already.
+        self.steps += [step for step in tried.steps if step[0] != LINT_FAILS or not self.lint.failed]
         self.commit()
         tag = self.tag()
         if self.main != "main":
@@ -108,9 +110,13 @@ class NextSteps:
                 f"{self.lint.failed} Fix that, then run the same command again: the broken rules are not known yet",
                 "uv run --extra dev ruff check",
             )
-        if self.lint.unreadable:
-            files = ", ".join(self.lint.unreadable)
-            self.add(f"ruff cannot read {files}: fix or exclude them", "uv run --extra dev ruff check")
+        for place in dict.fromkeys(settings_file(self.root, name) for name in self.lint.unreadable):
+            names = [name for name in self.lint.unreadable if settings_file(self.root, name) == place]
+            old = (self.root / place).read_bytes().decode()
+            table = "[tool.ruff]\n" if place.endswith("pyproject.toml") else ""
+            new = merge(old, "", f"{table}extend-exclude = {write([below(place, name) for name in names])}\n").text
+            self.add(f"ruff cannot read {', '.join(names)}: fix or exclude them", difference(place, old, new))
+            self.patched.add(place)
 
     def second_smoke_test(self) -> None:
         """Another test_smoke.py, which pytest takes for the template's where neither folder is a package."""

@@ -91,6 +91,11 @@ def settings_file(root: Path, name: str) -> str:
     return "pyproject.toml"
 
 
+def below(place: str, name: str) -> str:
+    """Returns the name of a file as seen from the folder of a settings file."""
+    return Path(name).relative_to(Path(place).parent).as_posix()
+
+
 def per_file(broken: list[tuple[str, str]]) -> dict[str, list[str]]:
     """Returns which rules to ignore where: by file, or by folder where there would be too many files.
 

@@ -179,7 +179,8 @@ def add_missing(copied: Copy, tried: Tried) -> None:
 def last(said: str, but: str = "\0") -> str:
     """Returns the last line of an output that says something."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and but not in line]
-    return one_line(lines[-1][:300]) if lines else "it says nothing"
+    errors = [line for line in lines if re.match(r"(\S+: )?error: ", line)]  # pytest says more below
+    return one_line((errors or lines)[-1][:300]) if lines else "it says nothing"
 
 
 def say(what: str) -> None:

@@ -138,8 +138,12 @@ def test_files_that_are_no_python_are_named(existing: Callable[..., Repository],
     """Nobody can switch that off by a rule."""
     repository = existing("untyped-code")
     repository.write("untyped/old.py", 'print "old"\n')
+    add_origin(repository)
     left = commands(adopt(repository, template))
-    assert "# ruff cannot read untyped/old.py: fix or exclude them\nuv run --extra dev ruff check" in left
+    assert "# ruff cannot read untyped/old.py: fix or exclude them\ngit apply " in left
+    repository.need("bash", "-euo", "pipefail", "-c", left)
+    repository.need("uv", "run", "--extra", "dev", "ruff", "check")
+    assert repository.git("status", "--porcelain") == "?? untyped/old.py"
 
 
 def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], template: Path) -> None:
