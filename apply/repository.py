@@ -112,6 +112,11 @@ def ask_build(folder: Path, project: Project) -> None:
         )
     built = but(metadata.modules, NOT_PACKAGES | RESERVED)
     project.wheel = metadata.wheel
+    if not metadata.wheel:
+        project.notes.append(
+            f"no wheel could be built on this machine, so that the import packages are {', '.join(project.modules)} is "
+            "read from the settings and the folders: see module_name in the answers"
+        )
     if metadata.wheel and set(built) != set(project.modules):
         project.modules = built
 
@@ -200,6 +205,11 @@ def named_packages(toml: dict[str, Any]) -> list[str]:
     setup = tool.get("setuptools", {})
     if wheel := tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {}):
         return [Path(entry).name.removesuffix(".py") for entry in wheel.get("packages", wheel.get("only-include", []))]
+    if (maturin := tool.get("maturin")) is not None or "maturin" in str(toml.get("build-system")):
+        name = (maturin or {}).get("module-name", toml.get("project", {}).get("name", ""))
+        return [canonicalize_name(name.split(".")[0]).replace("-", "_")] if name else []
+    if wheel := tool.get("scikit-build", {}).get("wheel", {}):
+        return [Path(entry).name for entry in wheel.get("packages", [])]
     if module := tool.get("flit", {}).get("module", {}).get("name"):
         return [module.split(".")[0]]
     if module := tool.get("uv", {}).get("build-backend", {}).get("module-name"):

@@ -135,7 +135,12 @@ def build_and_check(copied: Copy, answers: Answers, tried: Tried) -> None:
         return
     code, said = copied.run(UV, "run", ".gitea/dist.py", "check", **where)
     if code:
-        tried.steps.append((f"the wheel does not pass: {last(said, 'fix what it says above')}", "uv build"))
+        shown = (
+            "uvx twine check dist/*"
+            if "twine finds" in said
+            else f"uvx --with pytest --with dist/*.whl pytest {SMOKE_TEST}"
+        )
+        tried.steps.append((f"the test job fails: {last(said)}", f"uv build && {shown}"))
 
 
 def smoke_steps(said: str, answers: Answers) -> list[tuple[str, str]]:
