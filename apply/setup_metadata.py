@@ -21,7 +21,7 @@ from packaging.version import Version
 from tomlrt import Array
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
-TIMEOUT = 600  # seconds for a build
+TIMEOUT = 300  # seconds for a build
 PRETENDED = "0.0.0+from.git"  # given to setuptools-scm, to see whether the version comes from it
 # Fields of the core metadata that setup.py still gives once a [project] table lists them as dynamic.
 KEPT_IN_SETUP = {
@@ -81,6 +81,7 @@ def read_metadata(root: Path, named: str) -> Metadata:
     """
     from build import BuildBackendException, BuildException  # here, because few repositories need it
 
+    print(f"Building {root.name} in a copy, to see what is in its wheel", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         source = copy(root, Path(temporary, "source"))
         if not any((source / name).exists() for name in ("setup.py", "pyproject.toml")):

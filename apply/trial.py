@@ -13,7 +13,7 @@ from pathlib import Path
 from answers import Answers
 from commands import UV, git
 from context import Run
-from development import asked_elsewhere, missing_requirements, test_imports
+from development import CALLED, asked_elsewhere, missing_requirements, test_imports
 from pattern import SMOKE_TEST
 from quoting import join, one_line, quote
 from setup_metadata import copy
@@ -135,12 +135,10 @@ def build_and_check(copied: Copy, answers: Answers, tried: Tried) -> None:
         return
     code, said = copied.run(UV, "run", ".gitea/dist.py", "check", **where)
     if code:
-        shown = (
-            "uvx twine check dist/*"
-            if "twine finds" in said
-            else f"uvx --with pytest --with dist/*.whl pytest {SMOKE_TEST}"
+        command = (
+            "uv build && uvx twine check dist/*" if "twine finds" in said else f"uv run --extra dev pytest {SMOKE_TEST}"
         )
-        tried.steps.append((f"the test job fails: {last(said)}", f"uv build && {shown}"))
+        tried.steps.append((f"the test job fails: {last(said)}", command))
 
 
 def smoke_steps(said: str, answers: Answers) -> list[tuple[str, str]]:
@@ -151,7 +149,8 @@ def smoke_steps(said: str, answers: Answers) -> list[tuple[str, str]]:
         missing = found[1] if found and found[1] not in re.split(r"\W+", str(answers["module_name"])) else ""
         if (name := missing or module) not in names:
             names.append(name)
-        shown.append(f"{module} ({f'no {missing}' if missing else one_line(error[:100])})")
+        of = f", which is of {CALLED[missing]}" if missing in CALLED else ""
+        shown.append(f"{module} ({f'no {missing}{of}' if missing else one_line(error[:100])})")
     if not shown:
         return [(f"the smoke test fails: {last(said)}", f"uv run --extra dev pytest {SMOKE_TEST}")]
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""

@@ -104,6 +104,13 @@ FIND = "[tool.setuptools.packages.find]\n"
         (f'{FIND}where = ["lib", "gone"]', ["lib/one/a.py", "two/b.py"], ["one"]),
         (f'{FIND}exclude = ["o*", "*.tests"]', ["one/a.py", "two/b.py", "tests/c.py"], ["two"]),
         (f"{FIND}namespaces = false", ["one/__init__.py", "two/b.py"], ["one"]),
+        (
+            '[project]\nname = "Fast-sum"\n[build-system]\nrequires = ["maturin>=1"]',
+            ["pysrc/fast_sum/a.py"],
+            ["fast_sum"],
+        ),
+        ('[tool.maturin]\nmodule-name = "one._native"\npython-source = "python"', ["bench/a.py"], ["one"]),
+        ('[tool.scikit-build]\nwheel.packages = ["python/one"]', ["bench/a.py"], ["one"]),
         (FIND, ["src/one/a.py", "src/scripts/b.py", "two/c.py"], ["one", "scripts"]),
         ('[tool.setuptools]\npackages = ["one", "tests", "profile"]', ["one/a.py", "tests/b.py"], ["one"]),
     ],

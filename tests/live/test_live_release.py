@@ -49,6 +49,14 @@ def test_a_red_gate_publishes_nothing(make: Make, owner: Owner, job: str) -> Non
     red_gate(repo, job)
 
 
+def test_an_application_is_linted_and_tested_only(make: Make, owner: Owner) -> None:
+    """One that is not to be released has no other jobs, and needs no tests of its own; its format is not checked."""
+    repo = make(owner, publish="false", format_check="false", **{"untidy.py": "x=1\n"})
+    done = repo.release("feat: first version")
+    assert done.jobs == {"lint": "success", "test": "success", "notify": "success"}
+    unreleased(repo, done, {}, {})
+
+
 def test_a_pull_request_is_linted_and_tested_only(make: Make, owner: Owner) -> None:
     """It is linted, tested and told, and nothing of it is published."""
     repo = make(owner)

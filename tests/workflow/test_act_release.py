@@ -43,6 +43,21 @@ def says(python: Path, folder: Path) -> str:
     return version
 
 
+def test_an_application_is_linted_and_tested_only(new_package: Callable[..., Package]) -> None:
+    """Its tests run if there are some, and nothing is built. Its format is not checked where that is not wanted."""
+    package = new_package(publish="false", format_check="false")
+    package.write("untidy.py", "x=1\n")
+    package.commit("feat: an application")
+    run = package.run()
+    assert run.jobs == {"lint": "success", "test": "success", "notify": "success"}, run
+    [message] = package.ntfy.received
+    assert "passed, nothing released" in message["title"]
+    package.write("tests/test_red.py", "def test_red() -> None:\n    raise AssertionError\n")
+    package.commit("feat: a test")
+    assert package.run().jobs == {"lint": "success", "test": "failure", "notify": "success"}
+    assert package.tags() == {}
+
+
 def test_render_with_addresses_is_the_render_of_the_addresses(package: Package, tmp_path: Path) -> None:
     """Putting a test's addresses into a render gives what rendering with these addresses gives."""
     answers = {
