@@ -56,12 +56,7 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     files.write(run.answers_file, stored.dump(answers, new[run.answers_file]))
     report.added += files.made
     report.changed += [name for name in files.changed if name not in run.merged]
-    report_kept(run, project, given, answers)
-    if not answers["format_check"]:
-        report.kept.append(
-            f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run it, "
-            "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
-        )
+    report_kept(run, project, given, answers, linted)
     report.next_steps = NextSteps(run, project, linted, answers, written_files(run, new, earlier)).all(trial)
     report.undo = undo_commands(files, changed_before)
 
@@ -161,7 +156,7 @@ def keep_style(run: Run, linted: Lint) -> None:
         run.merge(place, "", text)
 
 
-def report_kept(run: Run, project: Project, given: Answers, answers: Answers) -> None:
+def report_kept(run: Run, project: Project, given: Answers, answers: Answers, linted: Lint) -> None:
     """Reports what stays as the user has it."""
     kept = run.report.kept
     kept += [
@@ -184,6 +179,11 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers) ->
         kept.append(
             f"the wheel is for one platform ({project.wheel}): the workflow releases that of its runner's system and "
             "Python; installers on others build the sdist, for which they need the compiler"
+        )
+    if not answers["format_check"]:
+        kept.append(
+            f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run that, "
+            "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
         )
     kept += project.notes + smoke_test_left_out(run.root, project) + other_workflows(run.root)
 
