@@ -182,7 +182,7 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers, li
         )
     if not answers["format_check"]:
         kept.append(
-            f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run that, "
+            f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run it, "
             "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
         )
     kept += project.notes + smoke_test_left_out(run.root, project) + other_workflows(run.root)
