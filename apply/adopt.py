@@ -37,6 +37,7 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     stored.refuse_other_template(root / run.answers_file)
     if git(root, "show", f"HEAD:./{run.answers_file}") is not None:
         return update(run, given)  # `copier recopy`, for a version that is gone
+    refuse_shallow(root)
     changed_before = changes(root)
     project = read_project(root, build=True)
     refuse_epoch(root, project)
@@ -49,7 +50,7 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     write_seeds(run, new, project, answers)
     run.lock()
     linted = lint(root)
-    keep_style(run, linted)
+    keep_style(run, linted, [".gitea/ci", *[SMOKE_TEST] * answers["publish"]])
     if linted.unformatted and not linted.only_markdown and answers["format_check"]:
         answers, new = answers | {"format_check": False}, unchecked
     write_owned(run, new, earlier)
@@ -83,6 +84,14 @@ def refuse_folder(root: Path) -> None:
             "This folder has no commit, so git could not restore anything. Commit what is here "
             "(git init -b main, git add, git commit), then run the same command again."
         )
+
+
+def refuse_shallow(root: Path) -> None:
+    """Checks that the history is all there.
+
+    Raises:
+        Refused: it is not.
+    """
     if git(root, "rev-parse", "--is-shallow-repository") == "true":
         raise Refused(
             "This clone is shallow: commits and tags are missing, so the versions would be wrong. Get them with "
@@ -135,10 +144,10 @@ def write_seeds(run: Run, new: Rendered, project: Project, answers: Answers) -> 
             run.files.write(name, text)
 
 
-def keep_style(run: Run, linted: Lint) -> None:
+def keep_style(run: Run, linted: Lint, own: list[str]) -> None:
     """Has ruff pass: it leaves out the template's own files, and rules where older code breaks them."""
     excluded, broken = defaultdict[str, list[str]](list), defaultdict[str, list[tuple[str, str]]](list)
-    for name in (".gitea/ci", SMOKE_TEST, *["README.md"] * linted.only_markdown):
+    for name in (*own, *["README.md"] * linted.only_markdown):
         place = settings_file(run.root, name)
         if name == "README.md" or Path(place).name != "pyproject.toml":  # the pattern has those for this one
             excluded[place].append({".gitea/ci": ".gitea", "README.md": "*.md"}.get(name, below(place, name)))
@@ -185,7 +194,11 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers, li
             f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run it, "
             "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
         )
-    kept += project.notes + smoke_test_left_out(run.root, project) + other_workflows(run.root)
+    kept += (
+        project.notes
+        + (smoke_test_left_out(run.root, project) if answers["publish"] else [])
+        + other_workflows(run.root)
+    )
 
 
 def written_files(run: Run, new: Rendered, earlier: Rendered) -> set[str]:

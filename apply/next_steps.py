@@ -52,7 +52,8 @@ class NextSteps:
             trial: What is tried of the first push (`package`, `tests` or `none`).
         """
         self.version()
-        self.second_smoke_test()
+        if self.answers["publish"]:
+            self.second_smoke_test()
         self.ruff()
         tried = Tried([], *missing_requirements(self.root))
         if trial != "none":

@@ -21,7 +21,6 @@ from requirements import Requirements, distribution
 from setup_metadata import array, read_metadata, split_extras
 from style import RUFF_FILES, formatters, ini, line_length, ruff_version
 
-RULES = {"F", "E", "W", "I"}  # of the decision record
 SMOKE_TEST = "tests/test_smoke.py"
 PYTEST_SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 
@@ -168,14 +167,13 @@ def keep_pytest(tool: tomlrt.Table, project: Project, root: Path) -> None:
 def keep_ruff(tool: tomlrt.Table, project: Project, root: Path, adopting: bool) -> None:
     """Leaves of ruff's settings what does not overrule the owner's: no style where a formatter is in use."""
     settings = project.tools.get("ruff", {})
-    selected = set(settings.get("select", settings.get("lint", {}).get("select", [])))
+    selected = settings.get("lint", {}).get("select", [])
     if any((root / name).exists() for name in RUFF_FILES):
         tool.pop("ruff", None)
     elif "ruff" in tool:
         ruff = tool.table("ruff")
         used = formatters(root, project) if adopting else set()
-        # On update, a selection without the record's rules is the owner's own.
-        if used or "select" in settings or (selected and not selected >= RULES):
+        if used or "select" in settings or "ALL" in selected:
             ruff.pop("lint", None)
         if used:
             del ruff["line-length"]

@@ -149,7 +149,7 @@ def test_answers_are_in_pyproject(package: Path) -> None:
     assert project["requires-python"] == f">={answers['python_version']}"
     assert held["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [answers["module_name"]]
     ruff = {"line-length": 120, "lint": {"select": ["F", "E", "W", "I"]}}
-    assert held["tool"]["ruff"] == {**ruff, "extend-exclude": [".gitea", "tests/test_smoke.py"]}
+    assert held["tool"]["ruff"] == {**ruff, "extend-exclude": [".gitea", "tests/test_smoke.py", "*.md"]}
     (index,) = held["tool"]["uv"]["index"]
     url = f"{answers['gitea_url']}/api/packages/{answers['gitea_owner']}/pypi/simple/"
     assert index == {"name": "gitea", "url": url, "explicit": True}
@@ -172,7 +172,7 @@ def test_default_package_is_small(made: Callable[[str], Path]) -> None:
     package = made("defaults")
     names = set(files(package)) - {"uv.lock", ".gitea/twine.txt", ".gitea/build.txt"}
     assert len(names) <= 22, names
-    assert sum(content_lines(package / name) for name in names) <= 1345
+    assert sum(content_lines(package / name) for name in names) <= 1347
 
 
 def test_cli_answer_decides_about_the_command_line(made: Callable[[str], Path]) -> None:
@@ -188,3 +188,20 @@ def test_file_names_of_the_template_are_good_on_windows(template: Path) -> None:
     assert Path("copier.yml") in names
     assert not [name for name in names if any(NOT_ON_WINDOWS.search(part) for part in name.parts)]
     assert len({str(name).lower() for name in names}) == len(names)
+
+
+def test_an_application(render: Render, run: Run) -> None:
+    """It has the gates and nothing of a release, and its tests import it although nothing is installed."""
+    package = render(publish=False)
+    release = {"build.txt", "dist.py", "lock.py", "notes.py", "registry.py", "release.py", "twine.txt", "version.py"}
+    names = files(package)
+    assert not [name for name in names if Path(name).name in release | {"test_smoke.py"}]
+    text = "".join((package / name).read_text() for name in names if name not in ("uv.lock", ".gitea/shared.py"))
+    assert not [word for word in ("REGISTRY", "test_smoke", "hatch", "twine", "released version") if word in text]
+    module = answered(package)["module_name"]
+    (package / "tests").mkdir()
+    (package / "tests/test_one.py").write_text(f"import {module}\n\n\ndef test_one() -> None:\n    assert {module}\n")
+    run("uv", "sync", "--locked", "--extra", "dev", cwd=package)
+    run("uv", "run", "--no-sync", "ruff", "check", cwd=package)
+    run("uv", "run", "--no-sync", "ruff", "format", "--check", cwd=package)
+    assert "1 passed" in run("uv", "run", "--no-sync", "pytest", cwd=package).stdout

@@ -20,23 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared import (
-    AGAIN,
-    FILES,
-    ORIGIN,
-    REPOSITORY,
-    SECRET,
-    SERVER,
-    TEMP,
-    done,
-    git,
-    http,
-    need,
-    output,
-    remote,
-    say,
-    sums,
-)
+from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
+from shared import output as hand_over
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
@@ -124,7 +109,7 @@ def look() -> None:
     tag = known[newest]
     git("checkout", "--quiet", tag, cwd=TEMPLATE)
     pull = state(tag)[2]
-    output(version=tag, pull=str(pull or ""))
+    hand_over(version=tag, pull=str(pull or ""))
     say(f"{tag} is newer than {before if now else 'the version here'}.")
 
 

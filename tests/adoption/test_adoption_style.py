@@ -297,15 +297,6 @@ def test_settings_of_a_folder(existing: Callable[..., Repository], template: Pat
     repository.need("uv", "run", "--no-sync", "ruff", "check")
 
 
-def test_a_selection_of_the_owner_s_stays_on_update(tmp_path: Path, render: Render) -> None:
-    """The pattern's next rule is for those who have its rules."""
-    text = (render(tasks=False) / "pyproject.toml").read_text()
-    for select, kept in (('["E", "F", "B"]', False), ('["F", "E", "W", "I", "B"]', True), ('["ALL"]', False)):
-        toml = f"{TABLE}[tool.ruff.lint]\nselect = {select}\n"
-        found = tomllib.loads(pattern(text, project(toml), tmp_path, adopting=False))["tool"]["ruff"]
-        assert ("lint" in found) == kept
-
-
 def test_formatters_are_found_without_reading_text_for_people(tmp_path: Path) -> None:
     """A file that is no text hinders nobody."""
     (tmp_path / "Makefile").write_bytes(b"\xff\xfe black\n")
