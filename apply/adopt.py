@@ -9,6 +9,7 @@ from application import refuse_application
 from commands import Refused, changes, foreign, git
 from context import Rendered, Run, needed
 from files import content
+from indexes import refuse_sources, source_notes
 from lint import Lint, lint
 from next_steps import NextSteps
 from ownership import aside, owned, put_aside
@@ -43,6 +44,7 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     refuse_epoch(root, project)
     answers = given | stored.facts(project)
     refuse_application(root, project, answers)
+    refuse_sources(root, project, answers, run.answers_file)
     new, unchecked, earlier = render(run, answers)
     refuse_links(root, [*filter(owned, new), "pyproject.toml", "uv.lock", run.answers_file])
     theirs = pattern(new["pyproject.toml"].decode(), project, root, adopting=True)
@@ -194,11 +196,9 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers, li
             f"no check of the format: `ruff format` would change {len(linted.unformatted)} files. To have one, run it, "
             "commit, then run: copier update --trust --defaults --vcs-ref=:current: --data format_check=true"
         )
-    kept += (
-        project.notes
-        + (smoke_test_left_out(run.root, project) if answers["publish"] else [])
-        + other_workflows(run.root)
-    )
+    if answers["publish"]:
+        kept += smoke_test_left_out(run.root, project) + source_notes(project)
+    kept += project.notes + other_workflows(run.root)
 
 
 def written_files(run: Run, new: Rendered, earlier: Rendered) -> set[str]:

@@ -66,6 +66,8 @@ class Run:
             merged = merge(ours, base, theirs, (name, "the old pattern", "the pattern"))
         except MergeError as error:
             raise Refused(str(error)) from error
+        if ours.startswith("\ufeff"):
+            self.report.changed.append(f"{name}: the byte order mark is gone, because other tools fail on it")
         self.files.write(name, merged.text.encode())
         self.merged.add(name)
         self.report.add_merged(name, merged)

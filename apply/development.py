@@ -51,6 +51,8 @@ def missing_requirements(root: Path) -> tuple[list[str], list[str]]:
         return [], []
     there = synced(root)
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8-sig"))["project"]
+    own = project.get("optional-dependencies", {}).items()
+    development = [entry for name, entries in own if canonicalize_name(name) == "dev" for entry in entries]
     names, missing = [], dict[str, str]()
     for path in paths:
         try:
@@ -63,7 +65,7 @@ def missing_requirements(root: Path) -> tuple[list[str], list[str]]:
             if (name := distribution(entry)) not in there and not TOOLS.fullmatch(name)
         }
         extras = [f"{project['name']}[{extra}]" for extra in asked.extras]
-        wanted |= {extra: extra for extra in extras if extra not in project["optional-dependencies"]["dev"]}
+        wanted |= {extra: extra for extra in extras if extra not in development}
         names += [path.relative_to(root).as_posix()] if wanted.keys() - missing else []
         missing = wanted | missing
     return names, list(missing.values())

@@ -12,7 +12,8 @@
 
 Copier starts this program through run.py, and has written nothing but the answers (on update). The data goes one way:
 
-    repository.py   what the repository says about itself   (setup_metadata.py, requirements.py, application.py)
+    repository.py   what the repository says about itself   (setup_metadata.py, requirements.py)
+    application.py, indexes.py   what cannot be released as it is
     answers.py      the answers, corrected by it
     render.py       the template's files for these answers, old and new
     pattern.py      what of the rendered pyproject.toml concerns this repository   (style.py)
@@ -59,6 +60,11 @@ def main() -> int:
         except Refused as refused:
             run.files.undo()
             print(f"\n{refused}\nNothing was written.", file=sys.stderr)
+            return 1
+        except OSError as error:
+            run.files.undo()
+            print(f"\n{error.filename}: {error.strerror}. Fix that, then run the same command again.", file=sys.stderr)
+            print("Nothing was written.", file=sys.stderr)
             return 1
         except BaseException:
             run.files.undo()

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import cache
 from itertools import zip_longest
 from typing import Any, TypeGuard
@@ -56,13 +57,18 @@ class Merged:
 
 
 def shape(value: Any) -> Any:
-    """Returns parsed TOML with each array of tables as `Named`, if its tables have unique names."""
+    """Returns parsed TOML with each array of tables as `Named`, if its tables have unique names (or URLs)."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
-    if isinstance(value, list) and value and all(isinstance(v, dict) and isinstance(v.get("name"), str) for v in value):
-        named = Named({(v["name"],): shape(v) for v in value})
+    if isinstance(value, list) and value and all(isinstance(v, dict) and isinstance(name_of(v), str) for v in value):
+        named = Named({(name_of(v),): shape(v) for v in value})
         return named if len(named) == len(value) else value
     return value
+
+
+def name_of(table: Data) -> Any:
+    """Returns what tells a table of an array from the others: its name; an index of uv may have a URL alone."""
+    return table.get("name", table.get("url"))
 
 
 def plain(value: Any) -> Any:
@@ -215,7 +221,7 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
     """Returns the merge of three TOML texts and what it changed.
 
     Args:
-        ours: the user's text.
+        ours: the user's text. A byte order mark is taken off; each line keeps its own end.
         base: the pattern of the last merge; empty if there was none.
         theirs: the new pattern.
         names: what error messages call the three texts.
@@ -223,15 +229,13 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
     Raises:
         MergeError: a text is not valid TOML, or the edits would not lead to the planned outcome.
     """
-    mark = "\ufeff" if ours.startswith("\ufeff") else ""
-    end_of_line = "\r\n" if "\r\n" in ours else "\n"
-    ours, base, theirs = (text.removeprefix("\ufeff") for text in (ours, base, theirs))
-    theirs = theirs.replace("\r\n", "\n").replace("\n", end_of_line)
+    before = ours.removeprefix("\ufeff")
+    ours, base, theirs = (text.removeprefix("\ufeff").replace("\r\n", "\n") for text in (ours, base, theirs))
     o, b, t = (parse(text, name) for text, name in zip((ours, base, theirs), names, strict=True))
     report = Merged("")
     edits = list(plan(o, b, t, report))
-    if ours.replace("\r\n", "\n") == base.replace("\r\n", "\n"):
-        report.text = mark + theirs  # untouched by the user: comments and order follow the pattern, too
+    if ours == base:
+        report.text = with_ends(theirs, before)  # untouched by the user: comments and order follow the pattern, too
         return report
     try:
         text = carry_out(edits, ours, theirs)
@@ -241,5 +245,20 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
     if not sound:
         keys = ", ".join(dict.fromkeys(dotted(path) for path, _ in edits))
         raise MergeError(f"{names[0]} is written in a way that cannot be merged safely. Change these by hand: {keys}.")
-    report.text = mark + text
+    report.text = with_ends(text, before)
     return report
+
+
+def with_ends(text: str, before: str) -> str:
+    """Returns a text whose lines end as they did before the merge; a new one ends as the line above it."""
+    if "\r\n" not in before:
+        return text
+    old, new = before.split("\n"), text.split("\n")
+    ends = ["\r" * line.endswith("\r") for line in old]
+    matcher = SequenceMatcher(None, [line.rstrip("\r") for line in old], new, autojunk=False)
+    end, lines = ends[0], []
+    for _, start, stop, first, last in matcher.get_opcodes():
+        for number in range(last - first):
+            end = ends[start + number] if start + number < min(stop, len(ends) - 1) else end
+            lines.append(new[first + number] + end)
+    return "\n".join([*lines[:-1], new[-1]])

@@ -71,6 +71,9 @@ def dev_extra(document: tomlrt.Document, project: Project, root: Path) -> list[s
     ]
     if wanted != list(extras.array("dev")):
         extras["dev"] = array(wanted)
+    own = project.table.get("optional-dependencies", {})
+    if alias := next((name for name in own if name != "dev" and canonicalize_name(name) == "dev"), ""):
+        extras[alias] = extras.pop("dev")  # the same extra (PEP 685)
     return wanted
 
 
@@ -144,6 +147,22 @@ def first_project(document: tomlrt.Document, project: Project, development: list
         names = [f"{project.source}/{name}".lstrip("/") for name in project.modules]
         wheel = hatch.table("build").table("targets").table("wheel")
         wheel["packages"] = array([name if (root / name).is_dir() else f"{name}.py" for name in names])
+    name = canonicalize_name(str(table["name"]))
+    if name in map(distribution, project.requirements + project.development):
+        raise Refused(
+            f"The package would be called {name}, as its folder is, and it needs {name} from the index. Give it a name "
+            f"of its own: run the same command again with -d project_name=my-{name}"
+        )
+    uv = tool.table("uv")
+    if project.links:
+        uv["find-links"] = array(project.links)
+    torches = [n for n in map(distribution, project.requirements) if n.startswith("torch")]
+    for index in project.indexes:
+        # Such an index has old versions of other distributions, too, which uv would take.
+        torch = bool(torches and re.search(r"/(cpu|cu\d+|rocm[\d.]+|xpu)/?$", index["url"]))
+        uv.aot("index").append(tomlrt.Table.section(index | ({"explicit": True} if torch else {})))
+        if torch:
+            uv["sources"] = tomlrt.Table.section({n: tomlrt.Table.inline({"index": index["name"]}) for n in torches})
     if project.requirements:
         table["dependencies"] = array(project.requirements)
     if project.development:

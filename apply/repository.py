@@ -1,10 +1,12 @@
 """Reads what an existing repository says about itself: names, version, Python floor, import packages, build backend."""
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from commands import Refused
 from packaging.utils import canonicalize_name
@@ -32,6 +34,8 @@ class Project:
     requirements: list[str] = field(default_factory=list)  # PEP 508, from requirements.txt
     development: list[str] = field(default_factory=list)  # the same, from requirements-dev.txt
     notes: list[str] = field(default_factory=list)  # what is not taken over, for the user to read
+    indexes: list[dict[str, Any]] = field(default_factory=list)  # for tool.uv.index, from requirements.txt
+    links: list[str] = field(default_factory=list)  # for tool.uv.find-links
     wheel: str = ""  # the file name of the one that it builds, if that was asked for and succeeds
 
     @property
@@ -165,10 +169,32 @@ def read_requirements(folder: Path, project: Project) -> None:
         if (folder / name).exists():
             development.read(folder / name)
     project.requirements, project.development = plain.entries, development.entries
+    project.links = list(dict.fromkeys(plain.links + development.links))
+    project.indexes = [index(*found) for found in dict.fromkeys(plain.indexes + development.indexes)]
+    project.notes += [
+        f"the index {entry['url']} of the requirements files is {entry['name']} in pyproject.toml. Installers of the "
+        "package do not read that: give it to them, too. A login goes into "
+        f"UV_INDEX_{variable(entry['name'])}_USERNAME and _PASSWORD"
+        for entry in project.indexes
+    ]
     project.notes += [
         f"{name}, a constraints file: write its lines into tool.uv.constraint-dependencies, then run uv lock"
         for name in dict.fromkeys(plain.constraints + development.constraints)
     ]
+
+
+def index(url: str, replaces: bool) -> dict[str, Any]:
+    """Returns an index of a requirements file as uv has it, without a login."""
+    parts = urlsplit(url)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    words = [parts.hostname or "", *parts.path.split("/")[-1:]]
+    name = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower().removesuffix("-simple")).strip("-")
+    return {"name": name, "url": address} | ({"default": True} if replaces else {})
+
+
+def variable(name: str) -> str:
+    """Returns a name as uv has it in names of variables."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def packages(folder: Path, toml: dict[str, Any]) -> tuple[list[str], str]:

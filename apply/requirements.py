@@ -22,11 +22,13 @@ class Requirements:
     extras: list[str] = field(default_factory=list)  # of the package itself: `test` of `-e .[test]`
     constraints: list[str] = field(default_factory=list)  # files named with `-c`
     seen: set[Path] = field(default_factory=set)
+    indexes: list[tuple[str, bool]] = field(default_factory=list)  # URLs, and whether they replace the public one
+    links: list[str] = field(default_factory=list)  # `--find-links`
 
     def read(self, path: Path) -> "Requirements":
         """Adds what a file asks for, with the files that it includes. Reads each file once.
 
-        Index options, hashes and comments are left out: the file itself stays.
+        Hashes and comments are left out: the file itself stays.
 
         Raises:
             Refused: a line has no name that a [project] table could use, or an included file does not exist.
@@ -49,6 +51,13 @@ class Requirements:
                 if other not in self.seen:
                     self.read(other)
             self.constraints += option.options.get("constraints", [])
+            self.links += option.options.get("find_links", [])
+            main = [(option.options["index_url"], True)] if "index_url" in option.options else []
+            for url, replaces in main + [(url, False) for url in option.options.get("extra_index_urls", [])]:
+                if "${" in url:
+                    where = f"{path.name}, line {option.line_number}"
+                    raise Refused(f"{where}: uv fills in no variable in {url}. Write the address out.")
+                self.indexes.append((url, replaces))
         for line in read.invalid_lines:
             raise Refused(
                 f"{path.name}, line {line.line_number}: {line.line!r} is not a requirement. "
@@ -76,7 +85,8 @@ def entry(requirement: "InstallRequirement", path: Path) -> str:
         Requirement(line)
     except InvalidRequirement:  # an address with `#egg=NAME`, perhaps after -e
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-        return f"{requirement.name}{extras} @ {requirement.link.url.partition('#')[0]}"
+        url, folder = requirement.link.url.partition("#")[0], requirement.link.subdirectory_fragment
+        return f"{requirement.name}{extras} @ {url}{f'#subdirectory={folder}' if folder else ''}"
     return line
 
 

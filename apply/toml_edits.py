@@ -84,7 +84,8 @@ def index(parent: Any, key: Key) -> Any:
     """Returns what to subscript a table or an array with; for a new element this is the length of the array."""
     if not isinstance(key, tuple):
         return key
-    return next((i for i, element in enumerate(parent) if element["name"] == key[0]), len(parent))
+    names = [element.get("name", element.get("url")) for element in parent]
+    return names.index(key[0]) if key[0] in names else len(parent)
 
 
 def find(node: Any, path: KeyPath) -> Any:

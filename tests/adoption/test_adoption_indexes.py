@@ -1,0 +1,266 @@
+"""Indexes, sources, names and texts of an existing repository: kept in meaning, or refused with what works."""
+
+import socket
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from act_package import clean_environment
+from adopting import ROOT, Repository, add_origin, adopt, commands
+from rendering import Render
+
+sys.path.insert(0, str(ROOT / "apply"))
+
+from commands import Refused
+from indexes import source_notes
+from merge import merge
+from pattern import pattern
+from repository import Project, read_project
+from requirements import Requirements
+
+HATCH = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+TABLE = '\n[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n'
+URL = "https://git.daviestechlabs.io/api/packages/daviestechlabs/pypi/simple"
+GITEA = {"name": "gitea", "url": f"{URL}/", "explicit": True}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[..., Repository]:
+    """`repository(files)` is a repository with these files, committed."""
+
+    def make(files: dict[str, str], name: str = "small") -> Repository:
+        made = Repository(tmp_path / name, clean_environment(tmp_path / "home"))
+        made.path.mkdir()
+        for file, text in files.items():
+            made.write(file, text)
+        made.git("init", "-q", "-b", "main")
+        made.commit("Everything so far")
+        return made
+
+    return make
+
+
+def pyproject(repository: Repository) -> dict:
+    """The repository's pyproject.toml."""
+    return tomllib.loads((repository.path / "pyproject.toml").read_text())
+
+
+def refusal(made: Repository, template: Path) -> str:
+    """Adopt, see that it is refused and that nothing is written; give the output."""
+    before, status = made.content(), made.status()
+    done = made.copier("copy", "--trust", "--defaults", "-d", "trial=none", str(template), ".")
+    assert done.returncode != 0, done.stdout
+    assert "Nothing was written." in done.stdout
+    assert "Traceback" not in done.stdout
+    assert (made.content(), made.status()) == (before, status)
+    return done.stdout
+
+
+OTHER = '\n[[tool.uv.index]]\nname = "gitea"\nurl = "https://other.example.org/simple/"\nexplicit = true\n'
+
+
+def test_another_index_of_that_name(repository: Callable[..., Repository], template: Path) -> None:
+    """The login for the template's would go to it. The patch renames it, and what comes from it."""
+    source = '[tool.uv.sources]\nunused = [{ index = "gitea" }]\n'
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}{source}{OTHER}", "small/__init__.py": ""})
+    said = refusal(made, template)
+    assert "an index named gitea at https://other.example.org/simple/" in said
+    made.need("bash", "-euc", said.partition("same command again:\n")[2].partition("\nNothing was written")[0])
+    adopt(made, template)
+    uv = pyproject(made)["tool"]["uv"]
+    assert uv["index"] == [{"name": "gitea-other", "url": "https://other.example.org/simple/", "explicit": True}, GITEA]
+    assert uv["sources"] == {"unused": [{"index": "gitea-other"}]}
+
+
+def test_the_same_index_stays(repository: Callable[..., Repository], template: Path) -> None:
+    """With or without a stroke at its end."""
+    index = f'\n[[tool.uv.index]]\nname = "gitea"\nurl = "{URL}"\nexplicit = true\n'
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}{index}", "small/__init__.py": ""})
+    adopt(made, template)
+    assert pyproject(made)["tool"]["uv"]["index"] == [{**GITEA, "url": URL}]
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        '[[tool.uv.index]]\nurl = "https://a.example.org/"\n',
+        '[tool.uv]\nindex = [{ url = "https://a.example.org/" }]\n',
+    ],
+)
+def test_an_index_without_a_name_stays_beside(ours: str) -> None:
+    """It is told from others by its address."""
+    theirs = f'[[tool.uv.index]]\nname = "gitea"\nurl = "{URL}/"\nexplicit = true\n'
+    merged = tomllib.loads(merge(ours, "", theirs).text)["tool"]["uv"]["index"]
+    assert merged == [{"url": "https://a.example.org/"}, GITEA]
+
+
+REQUIREMENTS = """\
+--index-url https://user:secret@main.example.org/simple
+--extra-index-url https://torch.example.org/whl/cu121
+--extra-index-url https://other.example.org/simple/
+-f https://links.example.org/wheels.html
+torch==2.5.1
+torchvision
+packaging
+"""
+
+
+def test_indexes_of_requirements_files(repository: Callable[..., Repository], render: Render, tmp_path: Path) -> None:
+    """In the words of uv, without a login; torch's own is asked for torch alone."""
+    made = repository({"requirements.txt": REQUIREMENTS, "small/__init__.py": ""})
+    project = read_project(made.path)
+    found = tomllib.loads(pattern((render(tasks=False) / "pyproject.toml").read_text(), project, made.path, True))
+    uv = found["tool"]["uv"]
+    assert [index["name"] for index in uv["index"]] == [
+        "gitea",
+        "main-example-org",
+        "torch-example-org-cu121",
+        "other-example-org",
+    ]
+    assert uv["index"][1] == {
+        "name": "main-example-org",
+        "url": "https://main.example.org/simple",
+        "default": True,
+    }
+    assert uv["index"][2]["explicit"] is True
+    assert uv["index"][3] == {"name": "other-example-org", "url": "https://other.example.org/simple/"}
+    assert uv["sources"] == {name: {"index": "torch-example-org-cu121"} for name in ("torch", "torchvision")}
+    assert uv["find-links"] == ["https://links.example.org/wheels.html"]
+    assert "secret" not in str(found) + str(project.notes)
+    assert any("UV_INDEX_MAIN_EXAMPLE_ORG_USERNAME and _PASSWORD" in note for note in project.notes)
+
+
+def test_a_variable_in_an_address(tmp_path: Path) -> None:
+    """Pip fills it in, uv does not."""
+    (tmp_path / "requirements.txt").write_text("packaging\n-i https://${LOGIN}@main.example.org/simple\n")
+    with pytest.raises(Refused, match=r"requirements\.txt, line 2: uv fills in no variable in .*Write the address out"):
+        Requirements().read(tmp_path / "requirements.txt")
+
+
+def test_a_folder_of_a_repository_is_a_requirement(tmp_path: Path) -> None:
+    """Its `subdirectory` is part of the address."""
+    line = "git+https://git.example.org/x.git@v1#egg=x[y]&subdirectory=sub/dir\n"
+    (tmp_path / "requirements.txt").write_text(line)
+    found = Requirements().read(tmp_path / "requirements.txt").entries
+    assert found == ["x[y] @ git+https://git.example.org/x.git@v1#subdirectory=sub/dir"]
+
+
+SOURCES = """\
+[tool.uv.sources]
+one = { git = "https://git.example.org/one.git" }
+two = [{ path = "../two", marker = "sys_platform == 'linux'" }, { index = "x" }]
+three = { index = "x" }
+four = { url = "https://git.example.org/four.whl" }
+"""
+
+
+def test_sources_that_a_wheel_cannot_say() -> None:
+    """Of dependencies alone: those of a group stay in the repository."""
+    toml = f'{TABLE}dependencies = ["One>=1"]\noptional-dependencies.x = ["two", "three"]\n{SOURCES}'
+    notes = source_notes(Project(toml, tomllib.loads(toml), [], ""))
+    assert [note.partition(",")[0] for note in notes] == [
+        "tool.uv.sources takes one from git",
+        "tool.uv.sources takes two from path",
+    ]
+    assert notes[0].endswith("release it, then run uv remove one && uv add one --index gitea")
+
+
+def test_a_source_in_a_workspace_that_is_gone(repository: Callable[..., Repository], template: Path) -> None:
+    """After `git subtree split`, say: the sister comes from the owner's index, never from the public one."""
+    sources = "[tool.uv.sources]\nsister = { workspace = true }\n"
+    toml = f'{HATCH}{TABLE}dependencies = ["sister"]\n\n{sources}'
+    made = repository({"pyproject.toml": toml, "small/__init__.py": ""})
+    said = refusal(made, template)
+    assert "tool.uv.sources takes sister from a workspace that this repository is not in" in said
+    made.need("bash", "-euc", said.partition("template's index then.\n")[2].partition("\nNothing was written")[0])
+    assert pyproject(made)["tool"]["uv"]["sources"] == {"sister": {"index": "gitea"}}
+
+
+def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository], template: Path) -> None:
+    """uv locks no package that needs itself."""
+    made = repository({"requirements.txt": "packaging>=23\n", "code/__init__.py": ""}, name="packaging")
+    (made.path / "code").rename(made.path / "helpers")
+    made.commit("fix: a name")
+    done = made.copier(
+        "copy", "--trust", "--defaults", "-d", "trial=none", "-d", "project_name=toolz", str(template), "."
+    )
+    assert done.returncode == 0, done.stdout
+    made.git("clean", "-fdxq")
+    made.git("restore", ".")
+    made.write("requirements.txt", "toolz\n")
+    done = made.copier(
+        "copy", "--trust", "--defaults", "-d", "trial=none", "-d", "project_name=toolz", str(template), "."
+    )
+    assert "it needs toolz from the index. Give it a name of its own" in done.stdout
+    word = done.stdout.partition("with -d ")[2].split()[0]
+    adopt(made, template, "-d", word)
+    assert pyproject(made)["project"]["name"] == "my-toolz"
+
+
+def test_an_extra_dev_in_other_letters(repository: Callable[..., Repository], template: Path) -> None:
+    """To installers it is the same extra."""
+    extra = '[project.optional-dependencies]\nDev = ["toolz"]\n'
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}{extra}", "small/__init__.py": ""})
+    adopt(made, template)
+    extras = pyproject(made)["project"]["optional-dependencies"]
+    assert extras == {"Dev": ["toolz", "pytest", "ruff==0.17.6"]}
+    made.need("uv", "sync", "--frozen", "--extra", "dev")
+
+
+def test_a_byte_order_mark_goes(repository: Callable[..., Repository], template: Path) -> None:
+    """Other tools fail on it, and that is told."""
+    text = f"\ufeff{HATCH}{TABLE}[tool.ruff]\n"
+    made = repository({"pyproject.toml": text, "small/__init__.py": ""})
+    said = adopt(made, template)
+    assert "\n  pyproject.toml: the byte order mark is gone, because other tools fail on it\n" in said
+    assert (made.path / "pyproject.toml").read_bytes().startswith(b"[build-system]")
+
+
+@pytest.mark.parametrize(
+    ("ours", "merged"),
+    [
+        (b"[a]\r\nb = 1\n[c]\r\nd = 1\r\n", b"[a]\r\nb = 1\nx = 2\n[c]\r\nd = 1\r\ne = 3\r\n"),
+        (b"[a]\nb = 1\r\n\n[c]\nd = 1\n", b"[a]\nb = 1\r\nx = 2\r\n\n[c]\nd = 1\ne = 3\n"),
+        (b"[a]\r\nb = 1\r\n[c]\r\nd = 1", b"[a]\r\nb = 1\r\nx = 2\r\n[c]\r\nd = 1\r\ne = 3\r\n"),
+    ],
+)
+def test_each_line_keeps_its_end(ours: bytes, merged: bytes) -> None:
+    """A new one ends as the line above it."""
+    assert merge(ours.decode(), "", "[a]\nx = 2\n[c]\ne = 3\n").text.encode() == merged
+
+
+def test_tables_on_one_line(repository: Callable[..., Repository], template: Path) -> None:
+    """They are added to as they are."""
+    toml = 'project = { name = "small", version = "1.0.0", requires-python = ">=3.11" }\n' + HATCH
+    made = repository({"pyproject.toml": toml + "[tool]\nruff = { line-length = 88 }\n", "small/__init__.py": ""})
+    adopt(made, template)
+    found = pyproject(made)
+    assert found["project"]["optional-dependencies"]["dev"] == ["pytest", "ruff==0.17.6"]
+    assert found["tool"]["ruff"] == {"line-length": 88, "extend-exclude": [".gitea", "tests/test_smoke.py"]}
+
+
+def test_files_that_nobody_can_read(repository: Callable[..., Repository], template: Path) -> None:
+    """Latin-1, a notebook that is none, a pipe and a socket hinder nobody; a mode stays."""
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": "", "a.ipynb": "no JSON"})
+    for name in ("tox.ini", "setup.cfg", "requirements-dev.txt", "small/old.py", "README.rst"):
+        (made.path / name).write_bytes("# grüße\n".encode("latin-1"))
+    made.commit("fix: old files")
+    made.need("mkfifo", "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(made.path / "socket"))
+        (made.path / "pyproject.toml").chmod(0o444)
+        add_origin(made)
+        left = commands(adopt(made, template, trial="package"))
+    assert "# ruff cannot read a.ipynb, small/old.py: fix or exclude them\ngit apply " in left
+    assert (made.path / "pyproject.toml").stat().st_mode & 0o777 == 0o444
+    made.need("bash", "-euo", "pipefail", "-c", left)
+    made.need("uv", "run", "--extra", "dev", "ruff", "check")
+
+
+def test_a_folder_where_a_file_has_to_be(repository: Callable[..., Repository], template: Path) -> None:
+    """The system's own words, and everything as it was."""
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": "", ".gitea/release.py/mine": "x\n"})
+    said = refusal(made, template)
+    assert ".gitea/release.py: Is a directory. Fix that" in said
