@@ -244,7 +244,8 @@ def test_tables_on_one_line(repository: Callable[..., Repository], template: Pat
 def test_files_that_nobody_can_read(repository: Callable[..., Repository], template: Path) -> None:
     """Latin-1, a notebook that is none, a pipe and a socket hinder nobody; a mode stays."""
     made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": "", "a.ipynb": "no JSON"})
-    for name in ("tox.ini", "setup.cfg", "requirements-dev.txt", "small/old.py", "README.rst"):
+    (made.path / "scripts").mkdir()
+    for name in ("requirements-dev.txt", "scripts/old.py", "README.rst"):
         (made.path / name).write_bytes("# grüße\n".encode("latin-1"))
     made.commit("fix: old files")
     made.need("mkfifo", "pipe")
@@ -253,7 +254,7 @@ def test_files_that_nobody_can_read(repository: Callable[..., Repository], templ
         (made.path / "pyproject.toml").chmod(0o444)
         add_origin(made)
         left = commands(adopt(made, template, trial="package"))
-    assert "# ruff cannot read a.ipynb, small/old.py: fix or exclude them\ngit apply " in left
+    assert "# ruff cannot read a.ipynb, scripts/old.py: fix or exclude them\ngit apply " in left
     assert (made.path / "pyproject.toml").stat().st_mode & 0o777 == 0o444
     made.need("bash", "-euo", "pipefail", "-c", left)
     made.need("uv", "run", "--extra", "dev", "ruff", "check")
