@@ -121,7 +121,7 @@ def is_requirement(text: str) -> bool:
         return False
 
 
-def test_imports(root: Path) -> set[str]:
+def imports_of_tests(root: Path) -> set[str]:
     """Returns the top-level names that test modules and conftest.py always import and the repository does not have."""
     files = [name for name in listed(root) if name.endswith(".py")]
     own = {part.removesuffix(".py") for name in files for part in name.split("/")}
