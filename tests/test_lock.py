@@ -71,3 +71,15 @@ def test_no_trust_no_package(template: Path, copier_command: Run, tmp_path: Path
     done = copier_command(*words, cwd=tmp_path, code=4)
     assert "--trust" in done.stderr
     assert not (tmp_path / "handler-base").exists()
+
+
+def test_in_a_workspace(copied: Copied, run: Run, tmp_path: Path) -> None:
+    """uv would write the lock of the folder around it, which is somebody else's."""
+    table = '[project]\nname = "around"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    (tmp_path / "pyproject.toml").write_text(f'{table}[tool.uv.workspace]\nmembers = ["*"]\n')
+    (tmp_path / "uv.lock").write_text("mine\n")
+    package, said = copied()
+    assert f"the folder belongs to the uv workspace in {tmp_path}" in said
+    assert (tmp_path / "uv.lock").read_text() == "mine\n"
+    moved = package.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    made_without_lock(moved, run)
