@@ -4,10 +4,17 @@ Standard library only: Copier's own Python runs this file on any machine.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+# What would change what uv, ruff and Copier do here: settings for the user's own runs.
+FOREIGN = re.compile(
+    r"UV_(FROZEN|LOCKED|ISOLATED|NO_SYNC|NO_PROJECT|PROJECT\w*|WORKING\w*|PYTHON|RUN_\w+)|RUFF_\w+|PYTEST_\w+|"
+    r"PYTHON(PATH|SAFEPATH|STARTUP|HOME)|VIRTUAL_ENV\w*|CONDA_\w+|FORCE_COLOR|CLICOLOR_FORCE"
+)
 
 
 def main(operation: str, *arguments: str) -> int:
@@ -17,6 +24,8 @@ def main(operation: str, *arguments: str) -> int:
         The exit code. A new package works without its lock, so `lock` only prints what went wrong.
     """
     uv = os.environ.get("UV") or shutil.which("uv")
+    for name in filter(FOREIGN.fullmatch, list(os.environ)):
+        del os.environ[name]
     if operation == "lock":
         if uv is None:
             print("There is no uv.lock yet, because uv was not found. Install uv, then run in the new folder: uv lock")

@@ -74,7 +74,8 @@ def copier(*arguments: str, cwd: Path, **env: str) -> tuple[bool, str, str]:
     for address in (source, f"{source}.git"):  # Copier adds `.git` to some addresses
         git("config", "--file", settings, "--add", f"url.{TEMPLATE}.insteadOf", address)
     env |= {"XDG_CONFIG_HOME": str(settings.parents[1]), "COPIER_CACHE_DIR": str(TEMP / "copier")}
-    return run(sys.executable, "-m", "copier", *arguments, "--answers-file", ANSWERS, cwd=cwd, env=env)
+    # -P: no module of the package's folder is taken for one of Copier's.
+    return run(sys.executable, "-P", "-m", "copier", *arguments, "--answers-file", ANSWERS, cwd=cwd, env=env)
 
 
 def commit_of(version: str) -> str:

@@ -199,6 +199,17 @@ def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository
     assert pyproject(made)["project"]["name"] == "my-toolz"
 
 
+def test_a_folder_called_like_what_tests_need(repository: Callable[..., Repository], template: Path) -> None:
+    """pyproject.toml says the name, whatever the folder is called; the name itself cannot be one of these."""
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": ""}, name="pluggy")
+    adopt(made, template)
+    made.git("clean", "-fdxq")
+    made.write("pyproject.toml", f"{HATCH}{TABLE}".replace('"small"', '"pluggy"'))
+    (made.path / "small").rename(made.path / "pluggy")
+    made.commit("fix: a name")
+    assert "'pluggy' is what the tests of every package need" in refusal(made, template)
+
+
 def test_an_extra_dev_in_other_letters(repository: Callable[..., Repository], template: Path) -> None:
     """To installers it is the same extra."""
     extra = '[project.optional-dependencies]\nDev = ["toolz"]\n'

@@ -305,3 +305,28 @@ def test_answers_on_the_command_line(existing: Callable[..., Repository], templa
     jobs = yaml.safe_load((repository.path / ".gitea/workflows/ci.yaml").read_text())["jobs"]
     assert {job["runs-on"] for job in jobs.values()} == {"big"}
     assert "/ml/pypi/simple/" in (repository.path / "pyproject.toml").read_text()
+
+
+def test_variables_for_other_runs_change_nothing(existing: Callable[..., Repository], template: Path) -> None:
+    """A lock that is not written, another project, another Python, colors."""
+    foreign = {
+        "UV_FROZEN": "1",
+        "UV_LOCKED": "1",
+        "UV_PROJECT": "/nowhere",
+        "UV_PYTHON": "3.8",
+        "UV_NO_SYNC": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": "",
+        "FORCE_COLOR": "1",
+        "RUFF_OUTPUT_FORMAT": "concise",
+    }
+    repository = existing("lint-ruff")
+    words = ("copy", "--trust", "--defaults", "-r", FIRST, "-d", "trial=none", str(template), ".")
+    done = repository.copier(*words, **foreign)
+    assert done.returncode == 0, done.stdout
+    repository.need("uv", "lock", "--check")
+    repository.commit("feat: adopt")
+    done = repository.copier("update", "--trust", "--defaults", **foreign)
+    assert done.returncode == 0, done.stdout
+    repository.need("uv", "lock", "--check")
+    assert "ruff" in (repository.path / "uv.lock").read_text()

@@ -115,6 +115,15 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
     assert [(where, token) for where, text in texts.items() for token in tokens if token in text] == []
 
 
+def test_modules_of_the_package_are_none_of_copier_s(scene: Scene) -> None:
+    """A module in the package's folder with the name of one that Copier imports is not taken for it."""
+    for name in ("yaml.py", "queue.py", "types.py"):
+        scene.package.write(name, "raise SystemExit('the package ran')\n")
+    scene.push("chore: modules with names of others")
+    run = scene.bot()
+    assert run.jobs == GREEN, run
+
+
 def test_nothing_newer(scene: Scene) -> None:
     """A commit behind the newest version is on main: green, and Gitea is not even asked."""
     scene.package.edit(".copier-answers.yml", "_commit: v1.0.0\n", "_commit: v1.0.0-3-g0123abc\n")
