@@ -497,7 +497,7 @@ def test_setuptools_with_leftovers(line_end: str, mark: str, end: str) -> None:
     )
     expected += "\n" + PATTERN[PATTERN.index("\n# Where") :]
     result = merged(mark + (ours + end).replace("\n", line_end), "", PATTERN)
-    assert result.text == mark + expected.replace("\n", line_end)
+    assert result.text == expected.replace("\n", line_end), "without the mark"
     assert list(kept(result)) == ["build-system"]
 
 
@@ -527,7 +527,7 @@ def test_inline_and_dotted_tables() -> None:
 def test_empty_files(ours: str) -> None:
     """Into nothing comes the whole pattern."""
     blank = "\n" if ours.startswith("#") else ""
-    assert merged(ours, "x = 1", PATTERN.removesuffix("\n")).text == ours + blank + PATTERN
+    assert merged(ours, "x = 1", PATTERN.removesuffix("\n")).text == ours.removeprefix("\ufeff") + blank + PATTERN
 
 
 def test_strings_that_look_like_toml() -> None:
