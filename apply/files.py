@@ -31,12 +31,17 @@ class Files:
             self.folders.add(absent[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(new)
-        if path.exists():
-            shutil.copymode(path, file.name)
-        else:
-            os.chmod(file.name, 0o666 & ~umask())
-        os.replace(file.name, path)
+            try:
+                file.write(new)
+                file.close()
+                if path.exists():
+                    shutil.copymode(path, file.name)
+                else:
+                    os.chmod(file.name, 0o666 & ~umask())
+                os.replace(file.name, path)
+            except OSError as error:  # a full disk, say
+                os.unlink(file.name)
+                raise OSError(error.errno, error.strerror, str(path)) from error
         return True
 
     def remove(self, name: str) -> None:

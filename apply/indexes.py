@@ -9,7 +9,7 @@ from commands import Refused
 from packaging.utils import canonicalize_name
 from quoting import difference
 from repository import Project
-from requirements import distribution
+from requirements import distribution, without_login
 
 
 def refuse_sources(root: Path, project: Project, answers: Answers, answers_file: str) -> None:
@@ -22,8 +22,9 @@ def refuse_sources(root: Path, project: Project, answers: Answers, answers_file:
     uv = project.tools.get("uv", {})
     others = [i for i in uv.get("index", []) if i.get("name") == "gitea" and str(i.get("url")).rstrip("/") != ours]
     if others and not (root / answers_file).exists():  # else it is that of an earlier run
+        url = without_login(str(others[0].get("url")))
         raise Refused(
-            f"pyproject.toml has an index named gitea at {others[0].get('url')}, and the template's index of that name "
+            f"pyproject.toml has an index named gitea at {url}, and the template's index of that name "
             f"is {ours}/. Rename yours, then run the same command again:\n{renamed(project)}"
         )
     if "workspace" in uv:

@@ -22,6 +22,7 @@ from setup_metadata import array, read_metadata, split_extras
 from style import RUFF_FILES, formatters, ini, line_length, ruff_version
 
 SMOKE_TEST = "tests/test_smoke.py"
+TORCHES = {"torch", "torchvision", "torchaudio", "torchtext", "torchdata", "pytorch-triton", "xformers"}
 PYTEST_SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 
 
@@ -156,12 +157,21 @@ def first_project(document: tomlrt.Document, project: Project, development: list
     uv = tool.table("uv")
     if project.links:
         uv["find-links"] = array(project.links)
-    torches = [n for n in map(distribution, project.requirements) if n.startswith("torch")]
+    torches = [name for name in map(distribution, project.requirements) if name in TORCHES]
+    template = uv.aot("index")[0]
     for index in project.indexes:
+        if index["url"].rstrip("/") == str(template["url"]).rstrip("/"):
+            template.pop("explicit", None)  # it is asked first for every name, as README.md says
+            continue
         # Such an index has old versions of other distributions, too, which uv would take.
         torch = bool(torches and re.search(r"/(cpu|cu\d+|rocm[\d.]+|xpu)/?$", index["url"]))
         uv.aot("index").append(tomlrt.Table.section(index | ({"explicit": True} if torch else {})))
         if torch:
+            if "sources" in uv:
+                raise Refused(
+                    "The requirements files have two indexes of torch, and a lock has one of them. Take one out, then "
+                    "run the same command again."
+                )
             uv["sources"] = tomlrt.Table.section({n: tomlrt.Table.inline({"index": index["name"]}) for n in torches})
     if project.requirements:
         table["dependencies"] = array(project.requirements)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from commands import Refused
 from packaging.utils import canonicalize_name
@@ -170,10 +169,11 @@ def read_requirements(folder: Path, project: Project) -> None:
             development.read(folder / name)
     project.requirements, project.development = plain.entries, development.entries
     project.links = list(dict.fromkeys(plain.links + development.links))
-    project.indexes = [index(*found) for found in dict.fromkeys(plain.indexes + development.indexes)]
+    found = dict.fromkeys(plain.indexes + [entry for entry in development.indexes if not entry[1]])
+    project.indexes = [index(*entry) for entry in found]
     project.notes += [
-        f"the index {entry['url']} of the requirements files is {entry['name']} in pyproject.toml. Installers of the "
-        "package do not read that: give it to them, too. A login goes into "
+        f"the index {entry['url']} of the requirements files is {entry['name']} in pyproject.toml: uv takes what it "
+        "has from there alone, and installers of the package do not read that: give it to them, too. A login goes into "
         f"UV_INDEX_{variable(entry['name'])}_USERNAME and _PASSWORD"
         for entry in project.indexes
     ]
@@ -184,12 +184,11 @@ def read_requirements(folder: Path, project: Project) -> None:
 
 
 def index(url: str, replaces: bool) -> dict[str, Any]:
-    """Returns an index of a requirements file as uv has it, without a login."""
-    parts = urlsplit(url)
-    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    words = [parts.hostname or "", *parts.path.split("/")[-1:]]
-    name = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower().removesuffix("-simple")).strip("-")
-    return {"name": name, "url": address} | ({"default": True} if replaces else {})
+    """Returns an index of a requirements file as uv has it, with its address as its name."""
+    address = url.partition("://")[2].removesuffix("/").removesuffix("/simple")
+    name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-")
+    name = f"{name}-index" if name in ("", "gitea") else name  # the template's is gitea
+    return {"name": name, "url": url} | ({"default": True} if replaces else {})
 
 
 def variable(name: str) -> str:

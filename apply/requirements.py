@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from commands import Refused
 from packaging.requirements import InvalidRequirement, Requirement
@@ -51,13 +52,15 @@ class Requirements:
                 if other not in self.seen:
                     self.read(other)
             self.constraints += option.options.get("constraints", [])
-            self.links += option.options.get("find_links", [])
-            main = [(option.options["index_url"], True)] if "index_url" in option.options else []
-            for url, replaces in main + [(url, False) for url in option.options.get("extra_index_urls", [])]:
-                if "${" in url:
-                    where = f"{path.name}, line {option.line_number}"
-                    raise Refused(f"{where}: uv fills in no variable in {url}. Write the address out.")
-                self.indexes.append((url, replaces))
+            links, more = option.options.get("find_links", []), option.options.get("extra_index_urls", [])
+            main = [option.options["index_url"]] if "index_url" in option.options else []
+            if any("${" in url for url in links + main + more):
+                where = f"{path.name}, line {option.line_number}"
+                raise Refused(f"{where}: uv fills in no variable in an address. Write it out.")
+            self.links += map(without_login, links)
+            # As in pip, the last of these counts.
+            self.indexes = [(url, replaces) for url, replaces in self.indexes if not (replaces and main)]
+            self.indexes += [(without_login(url), url in main) for url in main + more]
         for line in read.invalid_lines:
             raise Refused(
                 f"{path.name}, line {line.line_number}: {line.line!r} is not a requirement. "
@@ -78,6 +81,12 @@ def entry(requirement: "InstallRequirement", path: Path) -> str:
         Refused: the line is a path or an address without a name.
     """
     line = re.split(r"\s--\w", requirement.line)[0].strip()
+    if requirement.link and without_login(requirement.link.url) != requirement.link.url:
+        number = requirement.requirement_line.line_number
+        raise Refused(
+            f"{path.name}, line {number}: the address has a login, which every wheel would carry. Take it out (git "
+            "asks a credential helper), then run the same command again."
+        )
     if requirement.req is None or (requirement.link and "://" not in requirement.link.url):
         number = requirement.requirement_line.line_number
         raise Refused(f"{path.name}, line {number}: {line!r} has no name. Write it as NAME @ {line}.")
@@ -88,6 +97,14 @@ def entry(requirement: "InstallRequirement", path: Path) -> str:
         url, folder = requirement.link.url.partition("#")[0], requirement.link.subdirectory_fragment
         return f"{requirement.name}{extras} @ {url}{f'#subdirectory={folder}' if folder else ''}"
     return line
+
+
+def without_login(url: str) -> str:
+    """Returns an address without a user's name and password. (`git@` of ssh is neither.)"""
+    parts = urlsplit(url)
+    if parts.scheme.endswith("ssh"):
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 
 
 def distribution(requirement: str) -> str:

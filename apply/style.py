@@ -61,7 +61,7 @@ def ini(path: Path) -> configparser.RawConfigParser:
     """Returns an ini file's settings; none if the file does not exist or cannot be read."""
     settings = configparser.RawConfigParser(strict=False)
     try:
-        settings.read(path, "utf-8")
+        settings.read(path, "utf-8-sig")
     except (configparser.Error, UnicodeDecodeError):
         return configparser.RawConfigParser()
     return settings

@@ -1,6 +1,7 @@
 """Indexes, sources, names and texts of an existing repository: kept in meaning, or refused with what works."""
 
 import socket
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -100,9 +101,11 @@ REQUIREMENTS = """\
 --index-url https://user:secret@main.example.org/simple
 --extra-index-url https://torch.example.org/whl/cu121
 --extra-index-url https://other.example.org/simple/
--f https://links.example.org/wheels.html
+-f https://user:secret@links.example.org/wheels.html
+--extra-index-url https://gitea/simple
 torch==2.5.1
 torchvision
+torchmetrics
 packaging
 """
 
@@ -116,8 +119,9 @@ def test_indexes_of_requirements_files(repository: Callable[..., Repository], re
     assert [index["name"] for index in uv["index"]] == [
         "gitea",
         "main-example-org",
-        "torch-example-org-cu121",
+        "torch-example-org-whl-cu121",
         "other-example-org",
+        "gitea-index",
     ]
     assert uv["index"][1] == {
         "name": "main-example-org",
@@ -126,7 +130,7 @@ def test_indexes_of_requirements_files(repository: Callable[..., Repository], re
     }
     assert uv["index"][2]["explicit"] is True
     assert uv["index"][3] == {"name": "other-example-org", "url": "https://other.example.org/simple/"}
-    assert uv["sources"] == {name: {"index": "torch-example-org-cu121"} for name in ("torch", "torchvision")}
+    assert uv["sources"] == {name: {"index": "torch-example-org-whl-cu121"} for name in ("torch", "torchvision")}
     assert uv["find-links"] == ["https://links.example.org/wheels.html"]
     assert "secret" not in str(found) + str(project.notes)
     assert any("UV_INDEX_MAIN_EXAMPLE_ORG_USERNAME and _PASSWORD" in note for note in project.notes)
@@ -135,7 +139,7 @@ def test_indexes_of_requirements_files(repository: Callable[..., Repository], re
 def test_a_variable_in_an_address(tmp_path: Path) -> None:
     """Pip fills it in, uv does not."""
     (tmp_path / "requirements.txt").write_text("packaging\n-i https://${LOGIN}@main.example.org/simple\n")
-    with pytest.raises(Refused, match=r"requirements\.txt, line 2: uv fills in no variable in .*Write the address out"):
+    with pytest.raises(Refused, match=r"requirements\.txt, line 2: uv fills in no variable in an address"):
         Requirements().read(tmp_path / "requirements.txt")
 
 
@@ -145,6 +149,67 @@ def test_a_folder_of_a_repository_is_a_requirement(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text(line)
     found = Requirements().read(tmp_path / "requirements.txt").entries
     assert found == ["x[y] @ git+https://git.example.org/x.git@v1#subdirectory=sub/dir"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("git+https://user:secret@git.example.org/x.git#egg=x", "line 1: the address has a login"),
+        ("x @ git+https://token@git.example.org/x.git", "line 1: the address has a login"),
+        ("--find-links https://${LOGIN}@links.example.org/", "line 1: uv fills in no variable"),
+    ],
+)
+def test_a_login_in_an_address_is_not_copied(line: str, said: str, tmp_path: Path) -> None:
+    """A wheel would carry it to everybody; ssh has a user and no secret."""
+    (tmp_path / "requirements.txt").write_text(f"{line}\n")
+    with pytest.raises(Refused, match=said) as refused:
+        Requirements().read(tmp_path / "requirements.txt")
+    assert "secret" not in str(refused.value)
+    (tmp_path / "requirements.txt").write_text("x @ git+ssh://git@git.example.org/x.git\n")
+    assert Requirements().read(tmp_path / "requirements.txt").entries == ["x @ git+ssh://git@git.example.org/x.git"]
+
+
+def test_the_last_main_index_counts(tmp_path: Path) -> None:
+    """As in pip; uv takes one only."""
+    (tmp_path / "more.txt").write_text("-i https://one.example.org/a/simple/\n")
+    text = "-r more.txt\n-i https://one.example.org/b/simple\n--extra-index-url https://one.example.org/c/simple\n"
+    (tmp_path / "requirements.txt").write_text(text)
+    found = read_project(tmp_path).indexes
+    assert [(index["name"], index.get("default", False)) for index in found] == [
+        ("one-example-org-b", True),
+        ("one-example-org-c", False),
+    ]
+
+
+def test_the_template_s_index_in_requirements(repository: Callable[..., Repository], render: Render) -> None:
+    """It is one index, which is asked for every name from then on."""
+    made = repository({"requirements.txt": f"--extra-index-url {URL}\npackaging\n", "small/__init__.py": ""})
+    text = (render(tasks=False) / "pyproject.toml").read_text()
+    found = tomllib.loads(pattern(text, read_project(made.path), made.path, True))
+    assert found["tool"]["uv"]["index"] == [{"name": "gitea", "url": f"{URL}/"}]
+
+
+def test_two_indexes_of_torch(repository: Callable[..., Repository], render: Render) -> None:
+    """A lock has one torch."""
+    lines = "".join(f"--extra-index-url https://torch.example.org/whl/{kind}/\n" for kind in ("cpu", "cu121"))
+    made = repository({"requirements.txt": f"{lines}torch\n", "small/__init__.py": ""})
+    text = (render(tasks=False) / "pyproject.toml").read_text()
+    with pytest.raises(Refused, match="two indexes of torch"):
+        pattern(text, read_project(made.path), made.path, True)
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """The file's name is told, and nothing is left. (A limit of a file's size stands for the disk.)"""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from files import Files\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: Files(Path(sys.argv[1])).write('a.toml', b'x' * 5000)\n"
+        "except OSError as error: print(error.filename, error.strerror)\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT / "apply", capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'a.toml'} File too large\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 SOURCES = """\

@@ -163,7 +163,7 @@ def test_a_shallow_clone(make: Make, template: Path) -> None:
     adopt(shallow, template)
 
 
-@pytest.mark.parametrize("setup", [False, True])
+@pytest.mark.parametrize("setup", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_worktree(setup: bool, make: Make, template: Path) -> None:
     """There `.git` is a file. The build backend that is asked for metadata gets the history all the same."""
     script = "from setuptools import setup\n\nsetup(name='small', version='1.0.0', packages=['small'])\n"
@@ -209,7 +209,9 @@ def test_a_compiled_extension(make: Make, template: Path) -> None:
     assert set(wheel(repository)) == set(before)
 
 
-@pytest.mark.parametrize("name", ["hatchling-flat", "setuptools-setup-py", "flit"])
+@pytest.mark.parametrize(
+    "name", ["hatchling-flat", *(pytest.param(n, marks=pytest.mark.slow) for n in ("setuptools-setup-py", "flit"))]
+)
 def test_licenses_and_data_stay(name: str, existing: Make, template: Path) -> None:
     """Whatever the backend puts beside the code."""
     repository = existing(name)
@@ -224,7 +226,10 @@ def test_licenses_and_data_stay(name: str, existing: Make, template: Path) -> No
     assert wheel(repository) == before
 
 
-@pytest.mark.parametrize("file", ["small/__init__.py", "small/_version.py", "small/__about__.py"])
+@pytest.mark.parametrize(
+    "file",
+    ["small/__init__.py", *(pytest.param(f"small/{n}.py", marks=pytest.mark.slow) for n in ("_version", "__about__"))],
+)
 def test_a_version_in_the_code(file: str, make: Make, template: Path) -> None:
     """The release would leave it behind. With the two lines it is that of the wheel."""
     line = '__version__: str = "1.0.0"' if "about" in file else '__version__ = "1.0.0"'

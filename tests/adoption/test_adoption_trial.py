@@ -21,6 +21,11 @@ SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "se
 TABLE = '\n[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n'
 
 
+def some(cases: dict, *ordinary: str) -> list:
+    """All cases, those that are not in the ordinary run marked slow."""
+    return [name if name in ordinary else pytest.param(name, marks=pytest.mark.slow) for name in cases]
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Callable[[dict[str, str]], Repository]:
     """`repository(files)` is a repository with these files, committed."""
@@ -86,7 +91,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", some(LAYOUTS, "unlike the project", "stubs alone"))
 def test_the_build_says_which_packages_there_are(
     name: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -190,7 +195,7 @@ def refusal(made: Repository, template: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", NOT_LIBRARIES)
+@pytest.mark.parametrize("name", some(NOT_LIBRARIES, "no build system", "scripts"))
 def test_an_application_is_not_taken_for_a_library(
     name: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -220,7 +225,7 @@ def test_an_application_is_not_taken_for_a_library(
     assert answers(made)["publish"] is False
 
 
-@pytest.mark.parametrize("name", ["no build system", "package = false"])
+@pytest.mark.parametrize("name", ["no build system", pytest.param("package = false", marks=pytest.mark.slow)])
 def test_an_application_becomes_a_package(
     name: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -319,7 +324,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", some(PLACES, "tox", "an extra"))
 def test_requirements_of_the_tests(
     place: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
