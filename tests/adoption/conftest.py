@@ -32,6 +32,22 @@ def existing(tmp_path: Path) -> Callable[..., Repository]:
 
 
 @pytest.fixture
+def repository(tmp_path: Path) -> Callable[..., Repository]:
+    """`repository(files)` is a repository with these files, committed."""
+
+    def make(files: dict[str, str], name: str = "small") -> Repository:
+        made = Repository(tmp_path / name, clean_environment(tmp_path / "home"))
+        made.path.mkdir()
+        for file, text in files.items():
+            made.write(file, text)
+        made.git("init", "-q", "-b", "main")
+        made.commit("Everything so far")
+        return made
+
+    return make
+
+
+@pytest.fixture
 def adopted(tmp_path: Path, once: Once, template: Path) -> Callable[[str], Adopted]:
     """Returns a fixture folder as a repository that was just adopted, not committed, and the closing message.
 

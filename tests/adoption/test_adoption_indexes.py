@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from act_package import clean_environment
 from adopting import ROOT, Repository, add_origin, adopt, commands
 from rendering import Render
 
@@ -25,22 +24,6 @@ HATCH = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.bu
 TABLE = '\n[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n'
 URL = "https://git.daviestechlabs.io/api/packages/daviestechlabs/pypi/simple"
 GITEA = {"name": "gitea", "url": f"{URL}/", "explicit": True}
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Callable[..., Repository]:
-    """`repository(files)` is a repository with these files, committed."""
-
-    def make(files: dict[str, str], name: str = "small") -> Repository:
-        made = Repository(tmp_path / name, clean_environment(tmp_path / "home"))
-        made.path.mkdir()
-        for file, text in files.items():
-            made.write(file, text)
-        made.git("init", "-q", "-b", "main")
-        made.commit("Everything so far")
-        return made
-
-    return make
 
 
 def pyproject(repository: Repository) -> dict:

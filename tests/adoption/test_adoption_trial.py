@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from act_package import clean_environment
 from adopting import ROOT, Repository, add_origin, adopt, commands
 
 sys.path.insert(0, str(ROOT / "apply"))
@@ -24,22 +23,6 @@ TABLE = '\n[project]\nname = "small"\nversion = "1.0.0"\nrequires-python = ">=3.
 def some(cases: dict, *ordinary: str) -> list:
     """All cases, those that are not in the ordinary run marked slow."""
     return [name if name in ordinary else pytest.param(name, marks=pytest.mark.slow) for name in cases]
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Callable[[dict[str, str]], Repository]:
-    """`repository(files)` is a repository with these files, committed."""
-
-    def make(files: dict[str, str]) -> Repository:
-        made = Repository(tmp_path / "small", clean_environment(tmp_path / "home"))
-        made.path.mkdir()
-        for name, text in files.items():
-            made.write(name, text)
-        made.git("init", "-q", "-b", "main")
-        made.commit("Everything so far")
-        return made
-
-    return make
 
 
 def answers(repository: Repository) -> dict:
