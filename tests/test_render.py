@@ -197,7 +197,9 @@ def test_an_application(render: Render, run: Run) -> None:
     names = files(package)
     assert not [name for name in names if Path(name).name in release | {"test_smoke.py"}]
     text = "".join((package / name).read_text() for name in ("README.md", "pyproject.toml", ".gitea/workflows/ci.yaml"))
-    assert not [word for word in ("REGISTRY", "test_smoke", "hatch", "twine", "released version") if word in text]
+    assert not [
+        word for word in ("secrets.REGISTRY", "test_smoke", "hatch", "twine", "released version") if word in text
+    ]
     module = answered(package)["module_name"]
     (package / "tests").mkdir(exist_ok=True)
     (package / "tests/test_one.py").write_text(f"import {module}\n\n\ndef test_one() -> None:\n    assert {module}\n")

@@ -348,7 +348,7 @@ def test_a_readme_and_no_code_become_a_package(
     repository.need("uv", "run", "--no-sync", "pytest")
 
 
-def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository], template: Path) -> None:
+def test_line_ends_stay(existing: Callable[..., Repository], template: Path) -> None:
     """As an editor on Windows writes them."""
     repository = existing("untyped-code")
     text = (repository.path / "pyproject.toml").read_text()
@@ -357,7 +357,7 @@ def test_line_ends_and_byte_order_mark_stay(existing: Callable[..., Repository],
     repository.commit("fix: Windows")
     adopt(repository, template)
     content = (repository.path / "pyproject.toml").read_bytes()
-    assert content.startswith(b"\xef\xbb\xbf[build-system]\r\n")
+    assert content.startswith(b"[build-system]\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
     assert b"[tool.ruff]" in content
     assert b'then delete its line.\r\n"untyped/old.py" = ["F401"]' in content
