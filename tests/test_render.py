@@ -207,17 +207,3 @@ def test_an_application(render: Render, run: Run) -> None:
     run("uv", "run", "--no-sync", "ruff", "check", cwd=package)
     run("uv", "run", "--no-sync", "ruff", "format", "--check", cwd=package)
     assert "1 passed" in run("uv", "run", "--no-sync", "pytest", cwd=package).stdout
-
-
-def test_updates_are_spread_over_the_week(made: Callable[[str], Path], render: Render) -> None:
-    """A thousand packages do not ask at the same minute; each asks at its own, whatever else is answered."""
-    times = []
-    for folder in (*map(made, ALL), render(ntfy_url="")):
-        triggers = yaml.safe_load((folder / ".gitea/workflows/template-update.yaml").read_text())[True]
-        [entry] = triggers["schedule"]
-        minute, hour, *every, day = entry["cron"].split()
-        assert (int(minute) < 60, int(hour) < 24, every, int(day) < 7) == (True, True, ["*", "*"], True)
-        answers = answered(folder)
-        times.append((f"{answers['gitea_owner']}/{answers['project_name']}", entry["cron"]))
-    assert len(set(times)) == len({name for name, _ in times}), "one for each name"
-    assert len({cron for _, cron in times}) == len({name for name, _ in times}), "and another for another"
