@@ -195,6 +195,17 @@ def make_repository(name: str, folder: Path, files: Path | None = None) -> Repos
     return made
 
 
+def with_hook(repository: Repository, folder: Path, text: str) -> dict[str, str]:
+    """Give the variable with which an adoption's Python runs this text first, through a uv of its own."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(text)
+    uv = folder / "uv"
+    found = shutil.which("uv", path=repository.environment["PATH"])
+    uv.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {found} "$@"\n')
+    uv.chmod(0o755)
+    return {"UV": str(uv)}
+
+
 def add_origin(repository: Repository) -> Repository:
     """Give a repository an empty origin beside it."""
     bare = Repository(repository.path.with_name("origin.git"), repository.environment)
