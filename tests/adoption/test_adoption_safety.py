@@ -258,7 +258,7 @@ def helps() -> dict[str, str]:
     return {
         name: question["help"].splitlines()[0]
         for name, question in questions.items()
-        if not name.startswith("_") and question.get("when", True)
+        if not name.startswith("_") and question.get("when", True) and question.get("ask", True)
     }
 
 
