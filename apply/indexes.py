@@ -75,7 +75,7 @@ def source_notes(project: Project) -> list[str]:
     }
     return [
         f"tool.uv.sources takes {name} from {' or '.join(sorted(found))}, and the released wheel requires it from an "
-        f"index: release it, then run uv remove {name} && uv add {name} --index gitea"
+        f'index: release it, write {name} = {{ index = "gitea" }} there, and run uv lock'
         for name, source in project.tools.get("uv", {}).get("sources", {}).items()
         if (found := kinds(source)) and canonicalize_name(name) in required
     ]

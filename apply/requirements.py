@@ -57,6 +57,12 @@ class Requirements:
             if any("${" in url for url in links + main + more):
                 where = f"{path.name}, line {option.line_number}"
                 raise Refused(f"{where}: uv fills in no variable in an address. Write it out.")
+            if option.options.get("no_index"):
+                where = f"{path.name}, line {option.line_number}"
+                raise Refused(
+                    f"{where}: --no-index leaves out the index that pytest and ruff come from. Remove the line, then "
+                    "run the same command again: tool.uv keeps what --find-links names."
+                )
             self.links += map(without_login, links)
             # As in pip, the last of these counts.
             self.indexes = [(url, replaces) for url, replaces in self.indexes if not (replaces and main)]

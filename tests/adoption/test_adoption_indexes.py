@@ -1,5 +1,6 @@
 """Indexes, sources, names and texts of an existing repository: kept in meaning, or refused with what works."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from adopting import ROOT, Repository, add_origin, adopt, commands
+from act_package import clean_environment
+from adopting import ROOT, Repository, add_origin, adopt, commands, make_sister
+from loopback_gitea import Forge
 from rendering import Render
 
 sys.path.insert(0, str(ROOT / "apply"))
@@ -31,10 +34,10 @@ def pyproject(repository: Repository) -> dict:
     return tomllib.loads((repository.path / "pyproject.toml").read_text())
 
 
-def refusal(made: Repository, template: Path) -> str:
+def refusal(made: Repository, template: Path, *words: str) -> str:
     """Adopt, see that it is refused and that nothing is written; give the output."""
     before, status = made.content(), made.status()
-    done = made.copier("copy", "--trust", "--defaults", "-d", "trial=none", str(template), ".")
+    done = made.copier("copy", "--trust", "--defaults", "-d", "trial=none", *words, str(template), ".")
     assert done.returncode != 0, done.stdout
     assert "Nothing was written." in done.stdout
     assert "Traceback" not in done.stdout
@@ -126,6 +129,13 @@ def test_a_variable_in_an_address(tmp_path: Path) -> None:
         Requirements().read(tmp_path / "requirements.txt")
 
 
+def test_an_index_that_is_left_out(tmp_path: Path) -> None:
+    """What the workflow installs is in no folder of the owner's."""
+    (tmp_path / "requirements.txt").write_text("packaging\n--no-index --find-links wheels\n")
+    with pytest.raises(Refused, match=r"requirements\.txt, line 2: --no-index leaves out the index that pytest"):
+        Requirements().read(tmp_path / "requirements.txt")
+
+
 def test_a_folder_of_a_repository_is_a_requirement(tmp_path: Path) -> None:
     """Its `subdirectory` is part of the address."""
     line = "git+https://git.example.org/x.git@v1#egg=x[y]&subdirectory=sub/dir\n"
@@ -212,18 +222,62 @@ def test_sources_that_a_wheel_cannot_say() -> None:
         "tool.uv.sources takes one from git",
         "tool.uv.sources takes two from path",
     ]
-    assert notes[0].endswith("release it, then run uv remove one && uv add one --index gitea")
+    assert notes[0].endswith('release it, write one = { index = "gitea" } there, and run uv lock')
 
 
-def test_a_source_in_a_workspace_that_is_gone(repository: Callable[..., Repository], template: Path) -> None:
+def release_sister(forge: Forge, folder: Path) -> Path:
+    """Release the sister to an owner's registry; return its repository."""
+    files = forge.add_owner("sisters").files
+    sister = make_sister(folder)
+    Repository(sister, clean_environment(folder / "home")).need("uv", "build", "--quiet", "--out-dir", str(files))
+    return sister
+
+
+def test_a_source_becomes_the_index(
+    repository: Callable[..., Repository], template: Path, forge: Forge, tmp_path: Path
+) -> None:
+    """What is said of it leads to a lock, and what the requirement says of versions stays."""
+    sources = f'[tool.uv.sources]\nsister = {{ git = "file://{release_sister(forge, tmp_path)}" }}\n'
+    extra = "optional-dependencies.x = [\"sister>=1 ; python_version >= '3'\"]\n"
+    made = repository({"pyproject.toml": f"{HATCH}{TABLE}{extra}{sources}", "small/__init__.py": ""})
+    said = adopt(made, template, "-d", f"gitea_url={forge.outside}", "-d", "gitea_owner=sisters")
+    [line] = re.findall(r"takes sister from git, .* write (.+) there, and run (.+)", said)
+    text = (made.path / "pyproject.toml").read_text()
+    made.write("pyproject.toml", re.sub("^sister = .*$", line[0], text, flags=re.MULTILINE))
+    made.need(*line[1].split())
+    assert "sister>=1 ;" in (made.path / "pyproject.toml").read_text()
+    assert f'registry = "{forge.index_url("sisters")}"' in (made.path / "uv.lock").read_text()
+    assert "git+file" not in (made.path / "uv.lock").read_text()
+
+
+def test_an_address_becomes_the_index(
+    repository: Callable[..., Repository], template: Path, forge: Forge, tmp_path: Path
+) -> None:
+    """The same for what a requirements file takes from git, after the sentence of the closing message."""
+    lines = f"sister @ git+file://{release_sister(forge, tmp_path)}\npackaging\n"
+    made = repository({"requirements.txt": lines, "small/__init__.py": ""})
+    said = adopt(made, template, "-d", f"gitea_url={forge.outside}", "-d", "gitea_owner=sisters")
+    [line] = re.findall("once the index has it, run (uv add sister .+)", said)
+    made.need(*line.split())
+    assert pyproject(made)["project"]["dependencies"] == ["sister", "packaging"]
+    assert "git+file" not in (made.path / "uv.lock").read_text()
+
+
+def test_a_source_in_a_workspace_that_is_gone(
+    repository: Callable[..., Repository], template: Path, forge: Forge, tmp_path: Path
+) -> None:
     """After `git subtree split`, say: the sister comes from the owner's index, never from the public one."""
+    release_sister(forge, tmp_path)
     sources = "[tool.uv.sources]\nsister = { workspace = true }\n"
     toml = f'{HATCH}{TABLE}dependencies = ["sister"]\n\n{sources}'
     made = repository({"pyproject.toml": toml, "small/__init__.py": ""})
-    said = refusal(made, template)
+    answers = ("-d", f"gitea_url={forge.outside}", "-d", "gitea_owner=sisters")
+    said = refusal(made, template, *answers)
     assert "tool.uv.sources takes sister from a workspace that this repository is not in" in said
     made.need("bash", "-euc", said.partition("template's index then.\n")[2].partition("\nNothing was written")[0])
     assert pyproject(made)["tool"]["uv"]["sources"] == {"sister": {"index": "gitea"}}
+    adopt(made, template, *answers)
+    assert f'registry = "{forge.index_url("sisters")}"' in (made.path / "uv.lock").read_text()
 
 
 def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository], template: Path) -> None:
