@@ -30,6 +30,8 @@ def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, live: Live
     assert "9.9.9" not in message
     assert "***" not in message.replace(repo.path, "")
 
+    # A pull request is linted and tested only.
+    files = owner.files(repo.name)
     branch = f"x';$(touch${{IFS}}{trap});`touch${{IFS}}{trap}`\"&|#${{{{github.token}}}}"
     repo.commit(hostile(trap))
     head = repo.push(f"HEAD:refs/heads/{branch}")
@@ -38,7 +40,10 @@ def test_a_hostile_commit_branch_and_author(make: Make, owner: Owner, live: Live
     done = repo.wait_run(head, event="pull_request")
     assert done.jobs == {**FOUR_GREEN, "publish": "skipped"}
     assert list(repo.tags()) == ["v0.1.0"]
-    assert "9.9.9" not in text(told(repo, done))
+    assert owner.files(repo.name) == files
+    message = text(told(repo, done))
+    assert "9.9.9" not in message
+    assert "uv add" not in message
     assert not trap.exists()
 
 
