@@ -4,9 +4,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import answers as stored
+import journal
 from answers import Answers
 from application import refuse_application
-from commands import Refused, changes, foreign, git
+from checkout import refuse_folder, refuse_links, refuse_shallow, refuse_sparse
+from commands import Refused, changes, git
 from context import Rendered, Run, needed
 from files import content
 from indexes import refuse_sources, source_notes
@@ -37,8 +39,10 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     refuse_folder(root)
     stored.refuse_other_template(root / run.answers_file)
     if git(root, "show", f"HEAD:./{run.answers_file}") is not None:
+        journal.begin(run.answers_file, str(given.get("_commit")))
         return update(run, given)  # `copier recopy`, for a version that is gone
     refuse_shallow(root)
+    refuse_sparse(root)
     changed_before = changes(root)
     project = read_project(root, build=True)
     refuse_epoch(root, project)
@@ -64,57 +68,6 @@ def adopt(run: Run, given: Answers, trial: str) -> None:
     report.undo = undo_commands(files, changed_before)
 
 
-def refuse_folder(root: Path) -> None:
-    """Checks that a folder is the root of a git repository with a commit.
-
-    Raises:
-        Refused: it is not.
-    """
-    if remedy := foreign(root):
-        raise Refused(
-            "git refuses this folder, which belongs to another user of this machine. If you trust it, run\n"
-            f"{remedy}\nthen run the same command again."
-        )
-    top = git(root, "rev-parse", "--show-toplevel")
-    if top is not None and Path(top).resolve() != root.resolve():
-        raise Refused(
-            f"This folder is inside the repository {top}, and Gitea only runs workflows at the root of a repository. "
-            "Give the package a repository of its own (git subtree split), then run the same command there."
-        )
-    if git(root, "rev-parse", "--verify", "HEAD") is None:
-        raise Refused(
-            "This folder has no commit, so git could not restore anything. Commit what is here "
-            "(git init -b main, git add, git commit), then run the same command again."
-        )
-
-
-def refuse_shallow(root: Path) -> None:
-    """Checks that the history is all there.
-
-    Raises:
-        Refused: it is not.
-    """
-    if git(root, "rev-parse", "--is-shallow-repository") == "true":
-        raise Refused(
-            "This clone is shallow: commits and tags are missing, so the versions would be wrong. Get them with "
-            "`git fetch --unshallow --tags`, then run the same command again."
-        )
-
-
-def refuse_links(root: Path, names: list[str]) -> None:
-    """Checks that no file to be written is a symbolic link, or is behind one.
-
-    Raises:
-        Refused: one is. It would be replaced, or git would not see the file.
-    """
-    for path in map(Path, names):
-        if link := next((part for part in (path, *path.parents) if (root / part).is_symlink()), None):
-            raise Refused(
-                f"{link} is a symbolic link, but the template writes plain files there. Replace it with what it "
-                "points to, then run the same command again."
-            )
-
-
 def render(run: Run, answers: Answers) -> tuple[Rendered, Rendered, Rendered]:
     """Returns the files of the template, those without a check of the format, and those of an earlier run that is not
     committed yet (often none).
@@ -124,14 +77,14 @@ def render(run: Run, answers: Answers) -> tuple[Rendered, Rendered, Rendered]:
         earlier = stored.load((run.root / run.answers_file).read_text("utf-8"))
         versions.append((str(earlier.get("_commit")), earlier))
     new, unchecked, *old = run.render(*versions)
-    return needed(new), needed(unchecked), {} if not old or isinstance(old[0], Refused) else old[0]
+    return needed(new), needed(unchecked), Rendered() if not old or isinstance(old[0], Refused) else old[0]
 
 
 def write_owned(run: Run, new: Rendered, earlier: Rendered) -> None:
     """Writes the files that the template owns."""
     for name in filter(owned, new):
         put_aside(run, name, (new[name], earlier.get(name)))
-        run.files.write(name, new[name])
+        run.files.write(name, new[name], name in new.executable)
 
 
 def write_seeds(run: Run, new: Rendered, project: Project, answers: Answers) -> None:

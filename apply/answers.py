@@ -1,6 +1,7 @@
 """The answers: what the user said, what pyproject.toml says instead, and the file that stores them."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +27,36 @@ def dump(answers: Answers, rendered: bytes) -> bytes:
 
 def facts(project: Project) -> Answers:
     """Returns the answers that a repository gives by itself."""
-    table, found = project.table, Answers()
+    return stated(project.table) | ({"module_name": ", ".join(project.modules)} if project.modules else {})
+
+
+def stated(table: dict[str, Any]) -> Answers:
+    """Returns the answers that a [project] table gives."""
+    found = Answers()
     if "name" in table:
         found["project_name"] = canonicalize_name(str(table["name"]))
     if isinstance(table.get("description"), str):
         found["description"] = " ".join(table["description"].split())
     if floor := re.search(r">=?\s*3\.(\d+)", str(table.get("requires-python", ""))):
         found["python_version"] = f"3.{min(max(int(floor[1]), 10), 15)}"
-    if project.modules:
-        found["module_name"] = ", ".join(project.modules)
     return found
 
 
-def changed_facts(project: Project, last: Answers) -> Answers:
-    """Returns the answers that the repository gives by itself and that changed since the last update.
+def changed_facts(project: Project, last: Answers, base: str) -> Answers:
+    """Returns the answers that the repository gives by itself and that its owner changed since the last update.
 
     Args:
         project: The repository.
         last: The answers of the version that the repository is on.
+        base: The pyproject.toml of that version for these answers; "" if it is gone.
     """
-    found = facts(project)
+    found, rendered = facts(project), stated(tomllib.loads(base).get("project", {}))
     # Folders next to the package may be anything, unless pyproject.toml names them.
     wheel = project.tools.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
     named = wheel.get("packages") and all(m.isidentifier() and m not in NOT_PACKAGES for m in project.modules)
     if not named and all(name in project.modules for name in str(last["module_name"]).split(", ")):
         found.pop("module_name", None)
-    return {key: value for key, value in found.items() if value != last.get(key)}
+    return {key: value for key, value in found.items() if value not in (last.get(key), rendered.get(key))}
 
 
 def refuse_other_template(path: Path) -> None:

@@ -14,8 +14,10 @@ class Refused(Exception):
 
 
 def git(root: Path, *words: str, stdin: bytes | None = None) -> str | None:
-    """Returns what git prints, without its last line end; None if it fails."""
-    done = subprocess.run(("git", *words), cwd=root, input=stdin, check=False, capture_output=True)
+    """Returns what git prints, without its last line end; None if it fails. No hook of the user's runs."""
+    done = subprocess.run(
+        ("git", "-c", f"core.hooksPath={os.devnull}", *words), cwd=root, input=stdin, check=False, capture_output=True
+    )
     return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from files import Files, content
 from merge import MergeError, merge
 from report import Report
 
-Rendered = dict[str, bytes]  # the files of a version of the template, by name
+
+class Rendered(dict[str, bytes]):
+    """The files of a version of the template, by name."""
+
+    executable: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -22,12 +27,13 @@ class Run:
     answers_file: str
     root: Path  # of the repository
     folder: Path  # empty, for temporary files
-    renderer: "subprocess.Popen[str]"  # render.py, which waits for its request
+    renderer: "subprocess.Popen[str]"  # render.py, which waits for requests
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
         """Prepares the writes."""
         self.files = Files(self.root)
+        self.requests = 0
         self.merged: set[str] = set()  # TOML files, which the report has by keys
 
     def render(self, *versions: tuple[str, Answers]) -> list[Rendered | Refused]:
@@ -39,17 +45,19 @@ class Run:
         Returns:
             For each version its files, or why it could not be rendered: it is gone, or refuses the answers.
         """
-        request = {"template": str(self.template), "answers_file": self.answers_file, "folder": str(self.folder)}
+        self.requests += 1
+        folder = self.folder / str(self.requests)
+        request = {"template": str(self.template), "answers_file": self.answers_file, "folder": str(folder)}
         plain = [(ref, {k: v for k, v in answers.items() if not k.startswith("_")}) for ref, answers in versions]
-        text = json.dumps({**request, "versions": plain})
-        self.renderer.communicate(text)
-        if self.renderer.returncode:
+        said, asked = self.renderer.stdout, self.renderer.stdin
+        with suppress(BrokenPipeError):
+            print(json.dumps({**request, "versions": plain}), file=asked, flush=True)
+        if not said or not (answer := said.readline()):
             raise Refused("Copier could not render the template (above). Fix that, then run the same command again.")
-        errors = json.loads((self.folder / "errors.json").read_text("utf-8"))
-        return [Refused(why) if why else read(self.folder / str(number)) for number, why in enumerate(errors)]
+        return [Refused(why) if why else read(folder / str(number)) for number, why in enumerate(json.loads(answer))]
 
-    def merge(self, name: str, base: str, theirs: str, ours: str | None = None) -> None:
-        """Merges the pattern into a TOML file, and reports each key.
+    def merge(self, name: str, base: str, theirs: str, ours: str | None = None) -> str:
+        """Merges the pattern into a TOML file, and reports each key. Returns the new text.
 
         Args:
             name: The file.
@@ -71,6 +79,7 @@ class Run:
         self.files.write(name, merged.text.encode())
         self.merged.add(name)
         self.report.add_merged(name, merged)
+        return merged.text
 
     def lock(self) -> None:
         """Locks the repository again.
@@ -84,8 +93,10 @@ class Run:
 
 def read(folder: Path) -> Rendered:
     """Returns the files below a folder, in order."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    found = Rendered({name: path.read_bytes() for name, path in paths.items()})
+    found.executable = frozenset(name for name, path in paths.items() if path.stat().st_mode & 0o100)
+    return found
 
 
 def needed(rendered: Rendered | Refused) -> Rendered:

@@ -1,7 +1,7 @@
 """Writes files of a repository. Each is replaced as a whole or not at all, and all writes can be undone."""
 
 import os
-import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -13,17 +13,24 @@ class Files:
         """Starts with nothing written below the root of the repository, an absolute path."""
         self.root = root
         self.before: dict[str, bytes | None] = {}
+        self.modes: dict[str, int] = {}  # of those that existed
         self.folders: set[str] = set()  # the outermost that did not exist before
 
     def keep(self, name: str) -> None:
         """Remembers a file as it is now, before it changes."""
-        self.before.setdefault(name, content(self.root / name))
+        if name not in self.before and (old := content(self.root / name)) is not None:
+            self.modes[name] = mode(self.root / name)
+            self.before[name] = old
+        self.before.setdefault(name, None)
 
-    def write(self, name: str, new: bytes) -> bool:
-        """Writes a file. Returns whether that changed anything."""
+    def write(self, name: str, new: bytes, executable: bool | None = None) -> None:
+        """Writes a file. It keeps the mode of the one that was there; `executable` sets or clears those bits."""
         path = self.root / name
-        if content(path) == new:
-            return False
+        wanted = mode(path) if path.exists() else 0o666 & ~umask()
+        if executable is not None:
+            wanted = wanted | (wanted & 0o444) >> 2 if executable else wanted & ~0o111
+        if content(path) == new and mode(path) == wanted:
+            return
         self.keep(name)
         folders = [str(folder) for folder in Path(name).parents]
         absent = [folder for folder in folders if not (self.root / folder).exists()]
@@ -34,15 +41,11 @@ class Files:
             try:
                 file.write(new)
                 file.close()
-                if path.exists():
-                    shutil.copymode(path, file.name)
-                else:
-                    os.chmod(file.name, 0o666 & ~umask())
+                os.chmod(file.name, wanted)
                 os.replace(file.name, path)
             except OSError as error:  # a full disk, say
                 os.unlink(file.name)
                 raise OSError(error.errno, error.strerror, str(path)) from error
-        return True
 
     def remove(self, name: str) -> None:
         """Removes a file."""
@@ -55,6 +58,7 @@ class Files:
             path = self.root / name
             if old is not None:
                 self.write(name, old)
+                path.chmod(self.modes[name])
                 continue
             path.unlink(missing_ok=True)
             for folder in (self.root / parent for parent in Path(name).parents[:-1]):
@@ -69,7 +73,15 @@ class Files:
     @property
     def changed(self) -> list[str]:
         """The files that existed before and are changed or removed now."""
-        return sorted(n for n, old in self.before.items() if old is not None and content(self.root / n) != old)
+        there = ((name, old, self.root / name) for name, old in self.before.items() if old is not None)
+        return sorted(
+            n for n, old, path in there if content(path) != old or mode(path) != self.modes.get(n, mode(path))
+        )
+
+
+def mode(path: Path) -> int:
+    """Returns the permissions of a file."""
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def content(path: Path) -> bytes | None:

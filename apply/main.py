@@ -18,7 +18,7 @@ Copier starts this program through run.py, and has written nothing but the answe
     render.py       the template's files for these answers, old and new
     pattern.py      what of the rendered pyproject.toml concerns this repository   (style.py)
     merge.py        pyproject.toml merged by keys           (toml_edits.py)
-    adopt.py, update.py   each file put in place            (ownership.py, files.py)
+    adopt.py, update.py   each file put in place            (checkout.py, ownership.py, files.py, journal.py)
     commands.py, lint.py, trial.py   uv.lock locked, the code linted, the first push tried in a copy
     version_notes.py   what the release makes of its versions
     report.py, next_steps.py   what the user reads
@@ -33,11 +33,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RENDERER = (os.environ["COPIER_PYTHON"], str(Path(__file__).with_name("render.py")))
 # Started first, because it imports Copier, which takes as long as everything that this program imports and reads.
-renderer = subprocess.Popen(RENDERER, stdin=subprocess.PIPE, text=True)
+renderer = subprocess.Popen(RENDERER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+import journal  # noqa: E402
 from adopt import adopt  # noqa: E402
 from commands import Refused  # noqa: E402
 from context import Run  # noqa: E402
@@ -45,9 +48,10 @@ from update import update  # noqa: E402
 
 
 def main() -> int:
-    """Runs `adopt TEMPLATE ANSWERS_FILE ANSWERS TRIAL` or `update TEMPLATE ANSWERS_FILE` in the current folder."""
+    """Runs `adopt TEMPLATE ANSWERS_FILE ANSWERS TRIAL` or `update TEMPLATE ANSWERS_FILE NAMES` in this folder."""
     operation, template, answers_file, *given = sys.argv[1:]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
+    for number in STOPS:
+        signal.signal(number, stop)
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(Path(template), answers_file, Path.cwd(), Path(temporary), renderer)
         try:
@@ -55,7 +59,8 @@ def main() -> int:
                 adopt(run, json.loads(given[0]), given[1])
                 run.report.show(f"{run.root.name} now uses the template.")
             else:
-                update(run)
+                update(run, named=json.loads(given[0]) if given else [])
+                journal.end()
                 run.report.show(f"{run.root.name} now uses the new version of the template.")
         except Refused as refused:
             run.files.undo()
@@ -70,6 +75,17 @@ def main() -> int:
             run.files.undo()
             raise
     return 0
+
+
+def stop(*_: object) -> NoReturn:
+    """Ends the run, which undoes what it wrote. No further signal interrupts that.
+
+    Raises:
+        SystemExit: always.
+    """
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit("Stopped.")
 
 
 if __name__ == "__main__":

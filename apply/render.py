@@ -1,8 +1,8 @@
 """Renders versions of the template. Runs with Copier's own Python, and imports Copier once for all of them.
 
-Reads one JSON object on stdin: `template` (a git clone), `answers_file`, `folder`, and `versions`, a list of git
-references with answers. Renders version number N into `folder/N`, and writes `folder/errors.json`: a sentence for each
-version, empty if it was rendered.
+Each line of stdin is a request, a JSON object: `template` (a git clone), `answers_file`, `folder` (to make), and
+`versions`, a list of git references with answers. Renders version number N into `folder/N`, and answers with a line of
+JSON on stdout: a sentence for each version, empty if it was rendered.
 """
 
 import io
@@ -39,19 +39,20 @@ def render(template: str, answers_file: str, target: Path, reference: str, answe
 
 def main() -> None:
     """Renders what stdin asks for."""
-    if not (text := sys.stdin.read()):
-        return  # the run was refused before
-    request = json.loads(text)
-    folder = Path(request["folder"])
-    errors = []
-    for number, (reference, answers) in enumerate(request["versions"]):
-        try:
-            render(request["template"], request["answers_file"], folder / str(number), reference, answers)
-            errors.append("")
-        except Exception as error:  # from git, from Copier, or from a template that is not ours
-            said = getattr(error, "stderr", b"") or str(error).encode()
-            errors.append((said.decode("utf-8", "replace").strip().splitlines() or [type(error).__name__])[-1])
-    (folder / "errors.json").write_text(json.dumps(errors), "utf-8")
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        request = json.loads(line)
+        folder = Path(request["folder"])
+        folder.mkdir()
+        errors = []
+        for number, (reference, given) in enumerate(request["versions"]):
+            try:
+                render(request["template"], request["answers_file"], folder / str(number), reference, given)
+                errors.append("")
+            except Exception as error:  # from git, from Copier, or from a template that is not ours
+                said = getattr(error, "stderr", b"") or str(error).encode()
+                errors.append((said.decode("utf-8", "replace").strip().splitlines() or [type(error).__name__])[-1])
+        print(json.dumps(errors), file=answers, flush=True)
 
 
 if __name__ == "__main__":

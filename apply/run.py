@@ -6,9 +6,12 @@ Standard library only: Copier's own Python runs this file on any machine.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import journal
 
 # What would change what uv, ruff and Copier do here: settings for the user's own runs.
 FOREIGN = re.compile(
@@ -18,7 +21,7 @@ FOREIGN = re.compile(
 
 
 def main(operation: str, *arguments: str) -> int:
-    """Runs `lock`, or `adopt` or `update` (main.py) with its arguments, in the current folder.
+    """Runs `lock`, `begin` (journal.py), or `adopt` or `update` (main.py), with its arguments, in the current folder.
 
     Returns:
         The exit code. A new package works without its lock, so `lock` only prints what went wrong.
@@ -35,14 +38,32 @@ def main(operation: str, *arguments: str) -> int:
         elif subprocess.run([uv, "lock", "--quiet"], check=False).returncode != 0:
             print("There is no uv.lock yet, because `uv lock` failed (above). Fix that, then run it in the new folder.")
         return 0
+    if operation == "begin":
+        journal.begin(*arguments)
+        return 0
+    # main.py gets the same signal, and restores what it wrote: only then this ends.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     code = 1
     try:
         code = start(uv, operation, *arguments)
     finally:
-        # Copier has already written the new version into the answers, in a tree that it found clean.
         if operation == "update" and code != 0:
-            subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", arguments[1]], check=False)
+            take_back(arguments[1])
     return code
+
+
+def take_back(answers_file: str) -> None:
+    """Restores the answers after an update that failed: Copier has written the new version into them.
+
+    The tree was clean before. If there is more, the update was killed, and the next one finishes it (journal.py).
+    """
+    shown = journal.git("status", "--porcelain", "-z", "--untracked-files=all")
+    if shown.rstrip("\0").endswith(f" {answers_file}") and shown.count("\0") < 2:
+        journal.git("checkout", "--quiet", "HEAD", "--", answers_file)
+    elif shown:
+        print("The update was stopped before its end. Commit what is here (or run git stash --include-untracked), then")
+        print("run the same command again: it finishes the update.")
 
 
 def workspace_of(uv: str) -> str:

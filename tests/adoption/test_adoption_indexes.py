@@ -374,7 +374,7 @@ def test_files_that_nobody_can_read(repository: Callable[..., Repository], templ
 
 
 def test_a_folder_where_a_file_has_to_be(repository: Callable[..., Repository], template: Path) -> None:
-    """The system's own words, and everything as it was."""
+    """It is told, and everything stays as it was."""
     made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": "", ".gitea/release.py/mine": "x\n"})
     said = refusal(made, template)
-    assert ".gitea/release.py: Is a directory. Fix that" in said
+    assert ".gitea/release.py is a folder, but the template writes a file there. Rename the folder" in said

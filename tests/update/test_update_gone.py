@@ -113,7 +113,7 @@ def test_another_answers_file(package: Callable[..., Package], template: Templat
     [
         pytest.param("", {}, id="no uv"),
         pytest.param('#!/bin/sh\nexec {uv} "$@"\n', {"UV_CACHE_DIR": "{empty}", "UV_OFFLINE": "1"}, id="no index"),
-        pytest.param("#!/bin/sh\nkill -INT $PPID\n", {}, id="interrupted"),
+        pytest.param("#!/bin/sh\nkill -INT $PPID $$\n", {}, id="interrupted"),
     ],
 )
 def test_an_update_that_never_began(
