@@ -29,7 +29,9 @@ TEMPLATE, HANDED = TEMP / "template", TEMP / "handed"
 TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["JOB_TOKEN"]
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
 VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
-TAG = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(-[0-9]+-g[0-9a-f]+)?")  # a commit after a version counts as it
+# As a version of PEP 440 or a semantic one. A commit after a version counts as it, and all before v1.0.0 as v1.0.0-rc1.
+BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*)?(\+[\w.-]+?)?(-[0-9]+-g[0-9a-f]+)?"
+TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
 LONGEST, PART, LINES, LINE = 60_000, 10_000, 200, 500  # characters of the text and a part, lines, characters of a line
 FIELDS = {"reasons", "subjects", "report", "results", "failures"}
 NEEDED = (
@@ -39,9 +41,9 @@ NEEDED = (
 
 
 def parse(text: str) -> tuple[int, ...] | None:
-    """Returns the version that text names, such as v1.2.0 or v1.2.0-3-gabc1234, or None for anything else."""
+    """Returns the version that text names, such as v1.2.0, v1.2.0-rc1 or v1.2.0-3-gabc1234, or None for anything else."""
     found = TAG.fullmatch(text)
-    return tuple(map(int, found.groups()[:3])) if found else None
+    return (*map(int, found.groups()[:3]), not found[4]) if found else None
 
 
 def answer(name: str) -> str:
