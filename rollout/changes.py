@@ -1,5 +1,6 @@
 """What an update changes, as lines for its pull request: answers, locked packages, the template's releases."""
 
+import json
 import subprocess
 import tomllib
 from pathlib import Path
@@ -20,7 +21,8 @@ def git(folder: Path, *arguments: str) -> str:
 
 def diff(folder: Path, *names: str) -> str:
     """Returns what the last commit changes in these files."""
-    return git(folder, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD^", "HEAD", "--", *names)
+    text = git(folder, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD^", "HEAD", "--", *names)
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("diff --git ", "index ")))
 
 
 def sizes(folder: Path) -> str:
@@ -41,8 +43,8 @@ def changed_answers(before: str, after: str) -> Lines:
 
 
 def shown(value: Any) -> str:
-    """Returns a value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).split("\n...")[0].strip()
+    """Returns a value on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def changed_packages(before: str, after: str) -> Lines:

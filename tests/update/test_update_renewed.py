@@ -84,7 +84,7 @@ def test_a_persons_commit_is_left(scene: Scene, how: str) -> None:
     assert run.jobs == GREEN, run
     older, newer = scene.pulls
     assert (older["state"], newer["state"]) == ("closed", "open")
-    assert f"#11, which this replaces, has commits of somebody's: its branch {BRANCH} stays." in newer["body"]
+    assert f"#11, which this replaces, has commits of somebody: its branch {BRANCH} stays." in newer["body"]
     assert scene.heads[BRANCH] == theirs
 
 

@@ -43,7 +43,7 @@ def test_a_newer_version_becomes_a_pull_request(scene: Scene) -> None:
         assert text in pull["body"]
     assert "starts no CI" in pull["body"]
     # Nothing in a subject does anything: not in Gitea's text, not in the runner's log.
-    fence = pull["body"].split("- feat: compile")[0].split("text\n")[0].split("\n")[-1]
+    fence = pull["body"].split("- feat: compile")[0].rsplit("text\n", 1)[0].split("\n")[-1]
     assert fence.strip("`") == ""
     assert len(fence) > 4, "the fence ends at the subject's own"
     assert ("set-output", "version", "9.9.9") not in run.commands
