@@ -16,9 +16,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
+from changes import changed_answers, changed_packages, diff, notes, sizes
 from escape import one_line
 from template_versions import parse_version
 
@@ -68,7 +69,7 @@ def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> 
 
 def copier(*arguments: str, cwd: Path, **env: str) -> tuple[bool, str, str]:
     """Runs Copier, which takes the template from the clone that is here, and keeps its cache in this job."""
-    source = str(yaml.safe_load((cwd / ANSWERS).read_text("utf-8"))["_src_path"]).removeprefix("git+")
+    source = str(read_answers()["_src_path"]).removeprefix("git+")
     settings = TEMP / "settings/git/config"  # from a file, as git before 2.31 reads none from the environment
     settings.parent.mkdir(parents=True, exist_ok=True)
     for address in (source, f"{source}.git"):  # Copier adds `.git` to some addresses
@@ -131,10 +132,46 @@ def check(index: dict[str, str]) -> list[tuple[str, bool, str]]:
     return results
 
 
+def read_answers() -> dict[str, Any]:
+    """Returns the answers of the package. Fails the job unless the file has them."""
+    try:
+        answers = yaml.safe_load(Path(ANSWERS).read_text("utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        fail(f"{ANSWERS} is not YAML ({error}). Put back the one of the last update (git log -- {ANSWERS}).")
+    if not isinstance(answers, dict) or not {"_commit", "_src_path"} <= answers.keys():
+        fail(f"{ANSWERS} lacks _commit or _src_path. Put back the one of the last update (git log -- {ANSWERS}).")
+    return answers
+
+
+def text_of(name: str, commit: str) -> str:
+    """Returns a file of the package as a commit has it, or an empty text."""
+    return git("show", f"{commit}:./{name}", check=False)
+
+
+def explain(before: str, new: str, base: str) -> dict[str, str]:
+    """Returns what a reader of the pull request wants to know of the commit in TREE, each an empty text if nothing."""
+    subjects = notes_since = f"The template no longer has {before}, so its changes since then cannot be listed."
+    since = commit_of(before)
+    if since:
+        subjects = git("log", "--no-merges", "--format=%s", f"{since}..refs/tags/{new}", cwd=TEMPLATE)
+        notes_since = notes(TEMPLATE, since, new)
+    head = git("rev-parse", "HEAD", cwd=TREE)
+    return {
+        "subjects": subjects,
+        "notes": notes_since,
+        "since": "" if not since else before if git("tag", "--list", before, cwd=TEMPLATE) else since,
+        "workflows": diff(TREE, ".gitea/workflows"),
+        "pyproject": diff(TREE, "pyproject.toml"),
+        "files": sizes(TREE),
+        "answers": "\n".join(changed_answers(*(text_of(ANSWERS, commit) for commit in (base, head)))),
+        "lock": "\n".join(changed_packages(*(text_of("uv.lock", commit) for commit in (base, head)))),
+    }
+
+
 def main() -> None:
     """Makes the two files, and hands their sha256 to the workflow."""
     new = os.environ["VERSION"]
-    before = str(yaml.safe_load(Path(ANSWERS).read_text("utf-8"))["_commit"])
+    before = str(read_answers()["_commit"])
     index = {}
     if INDEX["INDEX_TOKEN"]:  # locking reads the owner's index
         index = {"UV_INDEX_GITEA_USERNAME": INDEX["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": INDEX["INDEX_TOKEN"]}
@@ -145,12 +182,8 @@ def main() -> None:
     HANDED.mkdir()
     git("bundle", "create", "--quiet", HANDED / "update.bundle", "HEAD", f"^{base}", cwd=TREE)
     results = check(index)
-    subjects = f"The template no longer has {before}, so its changes since then cannot be listed."
-    if known := commit_of(before):
-        subjects = git("log", "--no-merges", "--format=%s", f"{known}..refs/tags/{new}", cwd=TEMPLATE)
-    plan = {
+    plan = explain(before, new, base) | {
         "reasons": "\n".join(reasons + [f"{command} fails" for command, passed, _ in results if not passed]),
-        "subjects": subjects,
         "report": report,
         "results": "\n".join(f"{command}: {'passed' if passed else 'failed'}" for command, passed, _ in results),
         "failures": "\n\n".join(f"$ {command}\n{text}" for command, passed, text in results if not passed),

@@ -16,12 +16,14 @@ import os
 import re
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
 from shared import output as hand_over
+from update_text import FIELDS, compose
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
@@ -29,9 +31,11 @@ TEMPLATE, HANDED = TEMP / "template", TEMP / "handed"
 TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["JOB_TOKEN"]
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
 VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
-TAG = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(-[0-9]+-g[0-9a-f]+)?")  # a commit after a version counts as it
-LONGEST, PART, LINES, LINE = 60_000, 10_000, 200, 500  # characters of the text and a part, lines, characters of a line
-FIELDS = {"reasons", "subjects", "report", "results", "failures"}
+# As a version of PEP 440 or a semantic one. A commit after a version counts as it, and all before v1.0.0 as v1.0.0-rc1.
+BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*)?(\+[\w.-]+?)?(-[0-9]+-g[0-9a-f]+)?"
+TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
+MADE = "Update of {} to the files {}"  # the last line of our commits: parent and tree
+CERTIFICATE, TRUST = "certificate", "Add the authority of its certificate to the runner's image (docs/gitea.md)."
 NEEDED = (
     "Put a token with the scope write:repository into the secret TEMPLATE_TOKEN, of an account in a team that may "
     "write Code and Pull Requests of this repository."
@@ -39,9 +43,9 @@ NEEDED = (
 
 
 def parse(text: str) -> tuple[int, ...] | None:
-    """Returns the version that text names, such as v1.2.0 or v1.2.0-3-gabc1234, or None for anything else."""
+    """Returns the version that text names, such as v1.2.0-rc1 or v1.2.0-3-gabc1234, or None for anything else."""
     found = TAG.fullmatch(text)
-    return tuple(map(int, found.groups()[:3])) if found else None
+    return (*map(int, found.groups()[:3]), not found[4]) if found else None
 
 
 def answer(name: str) -> str:
@@ -59,9 +63,13 @@ def api(method: str, path: str, *expected: int, **body: str) -> tuple[int, Any]:
     headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
     url = f"{SERVER}/api/v1/repos/{REPOSITORY}{path}"
     status, text = http(method, url, headers, json.dumps(body) if body else "")
-    need(status, f"no answer from {SERVER} ({text}). Check that Gitea runs there, then run this again.")
+    need(status, f"no answer from {SERVER} ({text}). {TRUST if CERTIFICATE in text.lower() else 'See that it is up.'}")
     if 200 <= status < 300:
-        return status, json.loads(text)
+        with suppress(ValueError):
+            return status, json.loads(text)
+        need(
+            False, f"{url} is no page of Gitea's API ({text[:80]!r}). See what answers there: a proxy, or a login page?"
+        )
     if status not in expected:
         refused(status, f"{method} {path.partition('?')[0] or '/'}: {text[:200]!r}")
     return status, None
@@ -90,12 +98,14 @@ def clone() -> None:
     need(re.match(r"https?://", source), f"{source} cannot be read here: {advice}")
     if source.startswith(f"{GITEA}/"):
         source = SERVER + source.removeprefix(GITEA)
-    words = ("clone", "--quiet", "--", source, TEMPLATE)
-    if not remote("", *words)[0]:
+    words, token = ("clone", "--quiet", "--", source, TEMPLATE), SECRET["TEMPLATE_READ_TOKEN"] or SECRET["JOB_TOKEN"]
+    cloned, text = remote("", *words)
+    if not cloned and CERTIFICATE not in text.lower():
         say("not public, or not there: asked again with a token")
-        token = SECRET["TEMPLATE_READ_TOKEN"] or SECRET["JOB_TOKEN"]
-        secret = "the secret TEMPLATE_READ_TOKEN needs a token with the scope read:repository that may read it"
-        need(remote(token, *words, url=f"{SERVER}/")[0], f"the template is gone, or private: then {secret}.")
+        cloned, text = remote(token, *words, url=f"{SERVER}/")
+    need(cloned or CERTIFICATE not in text.lower(), f"git does not trust the template's server, see above. {TRUST}")
+    secret = "the secret TEMPLATE_READ_TOKEN needs a token with the scope read:repository that may read it"
+    need(cloned, f"the template is gone, or private: then {secret}.")
 
 
 def look() -> None:
@@ -108,31 +118,79 @@ def look() -> None:
         done(f"this repository is on {before}, and the template has no newer version.")
     tag = known[newest]
     git("checkout", "--quiet", tag, cwd=TEMPLATE)
-    pull = state(tag)[2]
-    hand_over(version=tag, pull=str(pull or ""))
-    say(f"{tag} is newer than {before if now else 'the version here'}.")
+    base = default_branch()
+    why = settled(tag, base, updates(base).get(tag, Update()))
+    hand_over(version=tag, settled="yes" if why else "")
+    say(why or f"{tag} is newer than {before if now else 'the version here'}.")
 
 
-def state(tag: str) -> tuple[str, str, int]:
-    """Returns the branch that the pull request is for, the commit of its own branch, and the number of an open one.
-
-    Ends the step if somebody declined the version, or has a commit of their own on its branch.
-    """
-    base, branch = api("GET", "")[1]["default_branch"], f"template/{tag}"
-    here = os.environ.get("GITHUB_REF_NAME")
+def default_branch() -> str:
+    """Returns the branch that the pull request is for. Fails the job unless this runs on it."""
+    base, here = str(api("GET", "")[1]["default_branch"]), os.environ.get("GITHUB_REF_NAME")
     need(here == base, f"this ran on {here!r}. Run it on {base}, which the pull request is for.")
+    return base
+
+
+@dataclass
+class Update:
+    """What this repository has of a version: a branch, and an open pull request."""
+
+    commit: str = ""  # of the branch
+    parent: str = ""
+    other: str = ""  # what of somebody else's it holds
+    pull: dict[str, Any] = field(default_factory=dict)
+
+
+def updates(base: str) -> dict[str, Update]:
+    """Returns what there is of updates here, by version.
+
+    A branch is ours alone if its commit is by the bot, and is made of what its message says.
+    """
+    refs = "+refs/heads/template/*:refs/updates/*"  # and HEAD, as git fails to fetch nothing
+    fetched, _ = remote(TOKEN, "fetch", "--quiet", "--no-tags", "--prune", "--depth=2", ORIGIN, "HEAD", refs)
+    need(fetched, f"the branches template/* could not be read, see above: {AGAIN}")
+    found = dict[str, Update]()
+    for tag in filter(VERSION.fullmatch, git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/updates").split()):
+        facts = git("log", "-1", "--format=%H%x00%P%x00%T%x00%ae%x00%ce%x00%B", f"refs/updates/{tag}").split("\0")
+        commit, parent, tree, author, committer, message = facts
+        ours = author == committer == EMAIL and MADE.format(parent, tree) in message
+        found[tag] = Update(commit, parent, "" if ours else f"a commit by {committer if author == EMAIL else author}")
+    page = 1
+    while batch := api("GET", f"/pulls?state=open&limit=50&page={page}")[1]:
+        page += 1
+        for pull in batch:
+            head, into = pull["head"], pull["base"]["ref"]
+            tag = head["ref"].removeprefix("template/")
+            of_this = (head.get("repo") or {}).get("full_name", "").lower() == REPOSITORY.lower()
+            if not (of_this and head["ref"] != tag and VERSION.fullmatch(tag)):
+                continue
+            update = found.setdefault(tag, Update())
+            if into == base:
+                update.pull = pull
+            else:
+                update.other = f"a pull request into {into}"
+    return found
+
+
+def settled(tag: str, base: str, update: Update) -> str:
+    """Returns why nothing is to be made of a version, or an empty text."""
+    branch, number = f"template/{tag}", update.pull.get("number")
+    if number and update.other:
+        return f"pull request #{number} (open) has {update.other}, and is left as it is."
+    if number and update.parent == git("rev-parse", "HEAD"):
+        return f"pull request #{number} (open) already has {tag}."
+    if number:
+        say(f"pull request #{number} is made again, as {base} has moved on.")
+        return ""
     status, pull = api("GET", f"/pulls/{base}/{branch}", 404)
-    if status == 200 and pull["state"] != "open":
-        done(f"pull request #{pull['number']} (closed) already has {tag}.")
-    if status == 200:
-        return base, "", pull["number"]
-    status, there = api("GET", f"/branches/{branch}", 404)
-    if status != 200:
-        return base, "", 0
-    if (author := there["commit"]["author"]["email"]) != EMAIL:
-        done(f"{branch} has a commit by {author} and no pull request. Open one, or delete the branch.")
-    say(f"{branch} has no pull request, because a run was interrupted. It is made again.")
-    return base, there["commit"]["id"], 0
+    if status == 200 and os.environ.get("ONCE_MORE") != "true":
+        how = "To have it once more, run this workflow by hand with `again`."
+        return f"pull request #{pull['number']} ({pull['state']}) already has {tag}. {how}"
+    if update.other:
+        return f"{branch} has {update.other} and no pull request. Open one, or delete the branch."
+    if update.commit:
+        say(f"{branch} has no pull request, because a run was interrupted or it was closed. It is made again.")
+    return ""
 
 
 def handed() -> tuple[str, dict[str, Any]]:
@@ -153,71 +211,63 @@ def handed() -> tuple[str, dict[str, Any]]:
 
 
 def open_pull() -> None:
-    """Pushes the branch, opens its pull request, and closes those of older versions."""
+    """Brings the pull request of the newest version up to date, and takes away those of others."""
     tag = os.environ.get("VERSION", "")
     need(VERSION.fullmatch(tag), f"the first job handed over no version: {AGAIN}")
-    base, lease, number = state(tag)
-    branch = f"template/{tag}"
-    if number:
-        close_older(base, branch, number)
-        done(f"pull request #{number} (open) already has {tag}.")
-    tree, plan = handed()
-    identity = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
-    commit = git(*identity, "commit-tree", tree, "-p", "HEAD", "-m", f"chore: template {tag}")
-    forced = f"--force-with-lease=refs/heads/{branch}:{lease}"
-    pushed, text = remote(TOKEN, "push", forced, ORIGIN, f"{commit}:refs/heads/{branch}")
-    if not pushed:
-        if "stale info" in text:
-            done(f"another run has just pushed {branch}, and opens the pull request.")
-        refused(403, f"git push of {branch}, see above")
-    title = f"{'WIP: ' if plan['reasons'] else ''}chore: template {tag}"
-    status, pull = api("POST", "/pulls", 409, head=branch, base=base, title=title, body=compose(tag, plan)[:LONGEST])
-    if status == 409:
-        status, pull = api("GET", f"/pulls/{base}/{branch}")
-    close_older(base, branch, pull["number"])
-    say(f"pull request #{pull['number']}: {title}")
-
-
-def close_older(base: str, branch: str, newest: int) -> None:
-    """Closes the open pull requests of other versions. Their text names the one that replaces them."""
-    page, pulls = 1, list[dict[str, Any]]()
-    while batch := api("GET", f"/pulls?state=open&limit=50&page={page}")[1]:
-        pulls, page = pulls + batch, page + 1
-    for pull in pulls:
-        head = pull["head"]
-        of_this = (head.get("repo") or {}).get("full_name", "").lower() == REPOSITORY.lower()
-        ours = head["ref"].startswith("template/") and parse(head["ref"].removeprefix("template/"))
-        if of_this and ours and head["ref"] != branch and pull["base"]["ref"] == base:
-            api("PATCH", f"/pulls/{pull['number']}", state="closed", body=f"Replaced by #{newest}.\n\n{pull['body']}")
-            say(f"#{pull['number']} ({head['ref']}) is closed.")
-
-
-def fenced(text: object) -> str:
-    """Returns text in a code block, where no name is mentioned, no number links, and no `closes #1` closes anything."""
-    lines = [line[:LINE] for line in str(text).splitlines()]
-    more = f"\nand {len(lines) - LINES} lines more" if len(lines) > LINES else ""
-    cut = "\n".join(lines[:LINES])[:PART] + more
-    fence = max(["```", *(f"{ticks}`" for ticks in re.findall("`{3,}", cut))], key=len)
-    return f"{fence}text\n{cut}\n{fence}\n"
-
-
-def compose(tag: str, plan: dict[str, Any]) -> str:
-    """Returns the text of the pull request. Whatever the first job handed over stands in code blocks."""
-    parts = [f"Brings this repository to the template's version {tag}.\n"]
-    if plan["reasons"]:
-        parts.insert(0, f"**Not ready to be merged:**\n\n{fenced(plan['reasons'])}")
-    parts += ["### What changed in the template\n", fenced(plan["subjects"])]
-    parts += ["### What changes here\n", fenced(plan["report"]), "### Checks\n", fenced(plan["results"])]
-    if plan["failures"]:
-        parts += ["The end of what failed:\n", fenced(plan["failures"])]
-    if SECRET["TEMPLATE_TOKEN"]:
-        parts.append("CI runs on it as well.\n")
+    base = default_branch()
+    others = updates(base)
+    update = others.pop(tag, Update())
+    number = update.pull.get("number", 0)
+    if why := settled(tag, base, update):
+        say(why)
+        others |= {} if number else {tag: update}
     else:
-        parts.append(
-            "Opened with the job's own token, for which Gitea starts no CI: only the checks above ran. "
-            "Read what changes below `.gitea/` before you merge: it runs with this repository's secrets then.\n"
-        )
-    return "\n".join(parts)
+        number = publish(tag, base, update, others)
+    tidy(number, others)
+
+
+def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> int:
+    """Pushes the branch, and opens its pull request or renews its text. Returns its number."""
+    branch, (tree, plan) = f"template/{tag}", handed()
+    kept = [(it.pull["number"], older) for older, it in others.items() if it.pull and it.other]
+    title, text = (
+        f"{'WIP: ' if plan['reasons'] else ''}chore: template {tag}",
+        compose(tag, plan, answer("_src_path"), kept),
+    )
+    number = int(update.pull.get("number", 0))
+    if number:  # before the push: whatever stops this in between, the next run does both
+        api("PATCH", f"/pulls/{number}", title=title, body=text)
+    words = ("commit-tree", tree, "-p", "HEAD", "-m", f"chore: template {tag}")
+    made = MADE.format(git("rev-parse", "HEAD"), tree)
+    commit = git("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}", *words, "-m", made)
+    forced = f"--force-with-lease=refs/heads/{branch}:{update.commit}"
+    pushed, said = remote(TOKEN, "push", forced, ORIGIN, f"{commit}:refs/heads/{branch}")
+    if not pushed:
+        if "stale info" in said:
+            done(f"somebody, or another run, has just pushed {branch}: it is left as it is.")
+        refused(403, f"git push of {branch}, see above")
+    if not number:
+        status, pull = api("POST", "/pulls", 409, head=branch, base=base, title=title, body=text)
+        number = (updates(base)[tag].pull if status == 409 else pull)["number"]
+    say(f"pull request #{number}: {title}")
+    return number
+
+
+def tidy(number: int, others: dict[str, Update]) -> None:
+    """Closes the open pull requests of other versions, whose text then names the one that replaces them.
+
+    Deletes the branches of closed and merged ones, unless they hold what somebody else made.
+    """
+    for tag, update in others.items():
+        if number and update.pull:
+            text = f"Replaced by #{number}.\n\n{update.pull['body']}"
+            api("PATCH", f"/pulls/{update.pull['number']}", state="closed", body=text)
+            say(f"#{update.pull['number']} (template/{tag}) is closed.")
+            update.pull = {}
+    gone = {f"refs/heads/template/{tag}": it.commit for tag, it in others.items() if not (it.other or it.pull)}
+    forced = [f"--force-with-lease={ref}:{commit}" for ref, commit in gone.items()]
+    if gone and remote(TOKEN, "push", "--quiet", *forced, ORIGIN, *(f":{ref}" for ref in gone))[0]:
+        say(f"deleted, as no pull request needs them: {', '.join(gone)}")
 
 
 STEPS = {"look": look, "open": open_pull}

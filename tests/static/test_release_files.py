@@ -11,7 +11,7 @@ from act_package import ROOT
 
 NAMES = (
     *("shared.py", "version.py", "dist.py", "lock.py", "registry.py", "notes.py", "release.py"),
-    *("check_index.py", "template_update.py", "notify.py"),
+    *("check_index.py", "template_update.py", "update_text.py", "notify.py"),
 )
 FILES = [ROOT / "template/.gitea" / name for name in NAMES]
 
@@ -28,7 +28,7 @@ def code_lines(path: Path) -> int:
 
 def test_they_are_short() -> None:
     """Thirty people read them."""
-    assert sum(map(code_lines, FILES)) <= 890
+    assert sum(map(code_lines, FILES)) <= 964
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

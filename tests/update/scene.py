@@ -1,7 +1,6 @@
 """A package whose update workflow runs: its Gitea, its runner, the template on the same Gitea."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -103,12 +102,19 @@ class Scene:
         return self.package.git("--git-dir", self.gitea.bare(REPOSITORY), "show", f"{branch}:{name}")
 
     def start(
-        self, token: str = "", ref: str = "main", read: str = "", workflow: str = WORKFLOW, **variables: str
+        self,
+        token: str = "",
+        ref: str = "main",
+        read: str = "",
+        workflow: str = WORKFLOW,
+        again: str = "false",
+        **variables: str,
     ) -> Any:
         """Start the workflow, by hand, with or without the secrets TEMPLATE_TOKEN and TEMPLATE_READ_TOKEN."""
         secrets = {"GITHUB_TOKEN": JOB, "TEMPLATE_TOKEN": token, "TEMPLATE_READ_TOKEN": read}
         secrets = {name: secret for name, secret in secrets.items() if secret}
-        how: Mapping[str, Any] = {"event": "workflow_dispatch", "workflow": workflow, "ref": f"refs/heads/{ref}"}
+        how: dict[str, Any] = {"event": "workflow_dispatch", "workflow": workflow, "ref": f"refs/heads/{ref}"}
+        how["payload"] = {"inputs": {"again": again}}
         words = self.runner.command(self.package.path, self.gitea.inside, REPOSITORY, secrets, **how)
         return self.runner.start(words, self.package.path, variables)
 

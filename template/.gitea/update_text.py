@@ -1,0 +1,79 @@
+"""The text of an update's pull request, for somebody who does not open the template.
+
+Whatever comes from the job that ran the template's newest version stands in code blocks, bounded and escaped. Only the
+standard library. The template owns this file.
+"""
+
+import re
+from typing import Any
+
+from shared import SECRET, one_line
+
+PART, LINES, LINE, FOLD = 10_000, 300, 500, 40  # characters and lines of a part, characters of a line, unfolded lines
+SECTIONS = {  # a field of what the first job handed over: its heading, how it is shown
+    "results": ("Checks", "text"),
+    "failures": ("The end of what failed", "text"),
+    "notes": ("What changed in the template", "text"),
+    "report": ("What changes here", "text"),
+    "workflows": ("Workflows", "diff"),
+    "pyproject": ("pyproject.toml", "diff"),
+    "answers": ("Answers to the template's questions", "diff"),
+    "lock": ("uv.lock", "text"),
+    "files": ("All files", "text"),
+}
+FIELDS = {*SECTIONS, "reasons", "since"}
+ADVICE = (
+    "Merge this to take that version, or close it to stay: it does not come again by itself. While it is open, it "
+    "follows the default branch, until somebody else pushes a commit to its branch.\n"
+)
+BY_JOB = (
+    "Opened with the job's own token, for which Gitea starts no CI: only the checks above ran. "
+    "Read what changes below `.gitea/` before you merge: it runs with this repository's secrets then.\n"
+)
+
+
+def fenced(text: object, language: str = "text") -> str:
+    """Returns text in a code block, where no name is mentioned, no number links, and no `closes #1` closes anything.
+
+    A long one is folded.
+    """
+    lines = [one_line(line.expandtabs())[:LINE] for line in str(text).splitlines()]
+    kept = lines[:LINES]
+    while len("\n".join(kept)) > PART:
+        kept.pop()
+    cut = "\n".join(kept) + (f"\nand {len(lines) - len(kept)} lines more" if len(kept) < len(lines) else "")
+    fence = max(["```", *(f"{ticks}`" for ticks in re.findall("`{3,}", cut))], key=len)
+    block = f"{fence}{language}\n{cut}\n{fence}\n"
+    return block if len(kept) <= FOLD else f"<details><summary>{len(lines)} lines</summary>\n\n{block}\n</details>\n"
+
+
+def compare(tag: str, since: str, template: str) -> str:
+    """Returns a link to what changed in the template, if its address is a page and `since` names a commit there."""
+    page = re.fullmatch(r"(?:git\+)?(https?://[\w.:-]+/[\w./~-]+?)(\.git)?/?", template)
+    known = page and re.fullmatch(r"[\w.+-]{1,100}", since)
+    return f" ([{since}...{tag}]({page[1]}/compare/{since}...{tag}))" if page and known else ""
+
+
+def compose(tag: str, plan: dict[str, Any], template: str, kept: list[tuple[int, str]]) -> str:
+    """Returns the text of the pull request.
+
+    Args:
+        tag: The template's version.
+        plan: What the first job handed over.
+        template: The template's address.
+        kept: The pull requests that this one replaces, but whose branches hold somebody's commits: number and version.
+    """
+    link = compare(tag, str(plan["since"]), template)
+    parts = [f"Brings this repository to the template's version {tag}{link}.\n", ADVICE]
+    if plan["reasons"]:
+        parts.insert(0, f"**Not ready to be merged:**\n\n{fenced(plan['reasons'])}")
+    for number, older in kept:
+        advice = f"its branch template/{older} stays. Take over what you need, then delete it."
+        parts.append(f"#{number}, which this replaces, has commits of somebody: {advice}\n")
+    same = [heading for name, (heading, _) in SECTIONS.items() if not plan[name] and name != "failures"]
+    for name, (heading, language) in SECTIONS.items():
+        if plan[name]:
+            parts += [f"### {heading}\n", fenced(plan[name], language)]
+    if same:
+        parts.append(f"Unchanged: {', '.join(same)}.\n")
+    return "\n".join([*parts, "CI runs on it as well.\n" if SECRET["TEMPLATE_TOKEN"] else BY_JOB])
