@@ -1,0 +1,318 @@
+"""The rollout over everything that an owner has: found by the API, shown as tables, JSON and a page."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gitea_api import BOT, Repository, refusal
+from gitea_owner import GiteaOwner
+from versions import NEWEST, ROOT, Template
+
+ANSWERS = "_commit: {}\ngitea_owner: acme\nproject_name: {}\n"
+HANGS = 300  # seconds after which something here hangs, however slow the machine is
+HOSTILE = "<script>alert(1)</script>|\u202e"
+LOCK = """
+version = 1
+
+[[package]]
+name = "app"
+version = "0.0.0"
+source = {{ virtual = "." }}
+
+[[package]]
+name = "handler-base"
+version = "{}"
+source = {{ registry = "{}" }}
+
+[[package]]
+name = "httpx"
+version = "0.28.1"
+source = {{ registry = "https://index.example.org/simple" }}
+"""
+OURS = "https://git.example.org/api/packages/acme/pypi/simple/"
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Iterator[GiteaOwner]:
+    """A Gitea with an owner of a few repositories."""
+    made = GiteaOwner(tmp_path / "gitea")
+
+    def add(name: str, version: str = "", project: str = "", **what: Any) -> None:
+        answers = ANSWERS.format(version, project or name) if version else None
+        made.known[f"acme/{name}"] = Repository(f"acme/{name}", answers=answers, **what)
+
+    add("handler-base", "v1.2.0", tag="v0.10.0", commits=["docs: a", "fix(x): b", "feat: c"], state="success")
+    add("mlflow", NEWEST, "mlflow_utils", tag="v1.0.0", commits=["chore: a"], state="failure")
+    add("ray-serve", "v1.9.0-rc1", "ray-serve-apps")
+    add("app", files={"uv.lock": LOCK.format("0.9.0", OURS), "x.txt": ""})
+    add("old-lib")
+    for kind in ("archived", "mirror", "empty"):
+        add(f"an-{kind}", "v1.0.0", more={kind: True})
+    add("a-fork", "v1.0.0", more={"fork": True, "parent": {"full_name": "Acme/handler-base"}})
+    add("their-fork", "v1.0.0", more={"fork": True, "parent": {"full_name": "other/lib"}})
+    for version, day in (("0.9.0", "2026-01-01"), ("0.10.0", "2026-02-01"), ("0.11.0rc1", "2026-03-01")):
+        made.put("acme", "handler-base", version, day, "acme/handler-base")
+    made.put("acme", "mlflow-utils", "1.0.0", "2026-04-01")
+    made.put("acme", "old-lib", "3.0", "2020-01-01", "acme/old-lib")
+    made.put("acme", "by-hand", "1.0", "2021-01-01")
+    yield made
+    made.close()
+    assert made.wrong == []
+
+
+def command(template: Template, *words: str) -> list[str]:
+    """Give the words that run the program."""
+    return [sys.executable, str(template.path / "rollout/rollout.py"), *words]
+
+
+def run(template: Template, server: GiteaOwner, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return template.run(*command(template, *words), **{"GITEA_URL": server.inside, "ROLLOUT_TOKEN": BOT} | env)
+
+
+def data(template: Template, server: GiteaOwner, *words: str, code: int = 0) -> dict[str, Any]:
+    """Give what it says as JSON, with the repositories by name."""
+    done = run(template, server, *words, "--owner", "acme", "--format", "json")
+    assert done.returncode == code, done.stderr
+    found = json.loads(done.stdout)
+    return found | {"repositories": {row["repository"].removeprefix("acme/"): row for row in found["repositories"]}}
+
+
+def test_an_owner_is_read_through_the_api(template: Template, acme: GiteaOwner) -> None:
+    """Who is on the template, what it released, what main has beyond; who is not on it."""
+    found = data(template, acme, "status")
+    rows = found["repositories"]
+    assert [name for name, row in rows.items() if row["enrolled"]] == [
+        "handler-base",
+        "mlflow",
+        "ray-serve",
+        "their-fork",
+    ]
+    kept = ("behind", "released", "released_at", "unreleased", "run")
+    assert [rows["handler-base"][key] for key in kept] == [8, "0.10.0", "2026-02-01", "feat", ""]
+    assert [rows["mlflow"][key] for key in kept] == [0, "1.0.0", "2026-04-01", "", "red"]
+    assert [rows["ray-serve"][key] for key in kept] == [2, "", "", "", ""]
+    kinds = {"acme/an-archived": "archived", "acme/an-mirror": "mirror", "acme/an-empty": "empty"}
+    assert found["skipped"] == kinds | {"acme/a-fork": "fork"}
+    assert {item["name"]: item["repository"] for item in found["unenrolled"]} == {
+        "old-lib": "acme/old-lib",
+        "by-hand": "",
+    }
+
+
+def test_the_table_fits_a_screen(template: Template, acme: GiteaOwner) -> None:
+    """One line a repository, 80 columns at most, the sums below; the owner may come from the environment."""
+    long = "acme/" + "a-name-that-nobody-can-read" * 3
+    acme.known[long] = Repository(long, answers=ANSWERS.format("v1.0.0-3-gabcdef1234567890", "long"))
+    printed = run(template, acme, "status", "installed", ROLLOUT_OWNER="acme").stdout
+    lines = [line for line in printed.splitlines() if line.startswith("|")]
+    assert {len(line) for line in lines[:7]} == {80}
+    assert next(line for line in lines if line.startswith("| mlflow ")).split() == (
+        f"| mlflow | {NEWEST} | | 1.0.0 2026-04-01 | red |".split()
+    )
+    assert "5 repositories on the template, 1 newest, 4 behind, 0 with an update" in printed
+    assert "not on the template: handler" not in printed
+    assert "old-lib (acme/old-lib), by-hand (no repository)." in printed
+    assert "Left out: 1 archived, 1 empty, 1 fork, 1 mirror." in printed
+    assert "handler-base (0.10.0 is released): in 1 repository, 1 behind" in printed
+
+
+def test_ask_reaches_only_who_is_behind(template: Template, acme: GiteaOwner) -> None:
+    """No archived repository, no fork of the owner's own, nobody without answers."""
+    found = data(template, acme, "ask")
+    asked = {name for name, repository in acme.known.items() if repository.dispatched}
+    assert asked == {"acme/handler-base", "acme/ray-serve", "acme/their-fork"}
+    assert found["repositories"]["mlflow"]["result"] == "newest, not asked"
+
+
+def test_a_newer_prerelease_is_not_led_back(template: Template, acme: GiteaOwner) -> None:
+    """Who is on a pre-release of a version that is not out yet is asked for nothing."""
+    acme.known["acme/ray-serve"].answers = ANSWERS.format("v99.0.0-rc1", "ray-serve-apps")
+    row = data(template, acme, "ask")["repositories"]["ray-serve"]
+    assert (row["version"], row["behind"], row["result"]) == ("v99.0.0-rc1", 0, "newest, not asked")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_every_page_of_a_listing_is_read(template: Template, acme: GiteaOwner, links: bool) -> None:
+    """Also where the server's pages are smaller than asked for, or a proxy removes the links between them."""
+    acme.links, acme.largest = links, 7 if links else 50
+    for number in range(120):
+        acme.known[f"acme/more-{number}"] = Repository(f"acme/more-{number}", answers=None)
+        acme.put("acme", f"more-{number}", "1.0", "2026-01-01")
+    found = data(template, acme, "status")
+    assert len(found["repositories"]) == 126
+    assert len(found["packages"]) == 124
+
+
+def test_what_is_installed_where(template: Template, acme: GiteaOwner) -> None:
+    """From uv.lock by the index or the name, from requirements files by the name; how many releases behind."""
+    acme.known["acme/pip"] = Repository(
+        "acme/pip",
+        files={
+            "requirements.txt": "Handler_Base==0.10.0 \\\n  --hash=sha256:0\n-r x.txt\nmlflow-utils>=1 # a\nhttpx==1\n",
+            "dev-requirements.txt": "by-hand[x] == 0.5 ; python_version > '3'\n",
+        },
+    )
+    index = "https://user:secret@index.example.org/simple"
+    acme.known["acme/confused"] = Repository("acme/confused", files={"uv.lock": LOCK.format("99.0.0", index)})
+    acme.known["acme/broken"] = Repository("acme/broken", files={"uv.lock": "["})
+    rows = data(template, acme, "installed", code=1)["repositories"]
+    uses = {
+        name: [(use["package"], use["version"], use["behind"], use["file"]) for use in row["uses"]]
+        for name, row in rows.items()
+        if row["uses"]
+    }
+    assert uses == {
+        "app": [("handler-base", "0.9.0", 1, "uv.lock")],
+        "confused": [("handler-base", "99.0.0", 0, "uv.lock")],
+        "pip": [
+            ("by-hand", "0.5", 1, "dev-requirements.txt"),
+            ("handler-base", "0.10.0", 0, "requirements.txt"),
+            ("mlflow-utils", "", None, "requirements.txt"),
+        ],
+    }
+    assert rows["confused"]["uses"][0]["source"] == "https://index.example.org/simple"
+    assert rows["app"]["uses"][0]["source"] == ""
+    assert rows["broken"]["result"] == "uv.lock is not TOML: lock again"
+
+
+def test_a_scope_that_is_missing_is_said(template: Template, acme: GiteaOwner) -> None:
+    """Without the registry the rest is there; without the list there is nothing to show."""
+    scope = "token does not have at least one of required scope(s), required=[read:package]"
+    acme.may_not["pypi"] = refusal(403, scope)
+    done = run(template, acme, "status", "--owner", "acme")
+    assert done.returncode == 0
+    assert f"registry of acme was not read, so released versions are not shown: 403 {scope}" in done.stdout
+    acme.may_not["repos"] = refusal(403, scope.replace("package", "user"))
+    for words, reason in (("acme", "403 token"), ("nobody", "404 not found")):
+        acme.may_not = acme.may_not if words == "acme" else {}
+        done = run(template, acme, "status", "--owner", words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"The repositories of {words} cannot be listed: {reason}")
+    assert "is no name of an owner" in run(template, acme, "status", "--owner", "a/b").stderr
+
+
+@pytest.mark.parametrize("kind", ["repos", "pypi", "raw", "compare", "state", "tree"])
+@pytest.mark.parametrize("body", [b"<html>Log in</html>", b"[1]", b'{"commits": 3, "tree": 4}'])
+def test_any_answer_with_200_is_survived(template: Template, acme: GiteaOwner, kind: str, body: bytes) -> None:
+    """A web page or another shape gives a sentence, never a traceback."""
+    page = [("Content-Type", "text/html" if body.startswith(b"<") else "application/json")]
+    acme.stop = lambda name, _: ("200 OK", page, body) if name == kind else None
+    done = run(template, acme, "status", "installed", "--owner", "acme")
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.returncode in (0, 1)
+    if body.startswith(b"<"):
+        assert "a web page, not an answer of Gitea's API" in done.stdout + done.stderr
+
+
+class Page(HTMLParser):
+    """What a page has: its tags with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        """Read it."""
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Keep a tag."""
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, words: str) -> None:
+        """Keep a text."""
+        self.words += f"{words}\n"
+
+
+def test_the_page_is_whole_and_escaped(template: Template, acme: GiteaOwner) -> None:
+    """It loads nothing, runs nothing, and shows what others wrote as text."""
+    acme.known["acme/mlflow"].files = {"uv.lock": LOCK.format(HOSTILE, OURS)}
+    done = run(template, acme, "status", "installed", "--owner", "acme", "--format", "html")
+    assert done.returncode == 0, done.stderr
+    page = Page(done.stdout)
+    assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "object", "svg", "base", "form"}
+    assert not [name for _, found in page.tags for name in found if name in ("src", "href") or name.startswith("on")]
+    assert "url(" not in done.stdout
+    assert HOSTILE[:-1] in page.words
+    assert "\u202e" not in done.stdout
+    assert [found["content"] for tag, found in page.tags if tag == "meta" and "http-equiv" in found] == [
+        "default-src 'none'; style-src 'unsafe-inline'"
+    ]
+    assert {"handler-base", "mlflow"} <= set(re.findall(r"[\w-]+", page.words))
+
+
+@pytest.mark.parametrize("form", ["text", "json", "html"])
+def test_a_reader_that_stops_early_is_no_error(template: Template, acme: GiteaOwner, form: str) -> None:
+    """As `| head` does: no traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            command(template, "status", "--owner", "acme", "--format", form),
+            **{"stdout": write, "stderr": subprocess.PIPE, "text": True, "check": False, "cwd": ROOT},
+            env=template.env | {"GITEA_URL": acme.inside, "ROLLOUT_TOKEN": BOT},
+        )
+    finally:
+        os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert not re.search("Traceback|BrokenPipe", done.stderr)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_ctrl_c_shows_what_is_known(template: Template, acme: GiteaOwner, form: str) -> None:
+    """The table of the rest, and 130."""
+    over, reached = threading.Event(), threading.Event()
+
+    def stop(_: str, repository: str) -> None:
+        if repository == "acme/ray-serve":
+            reached.set()
+            over.wait(HANGS)
+
+    acme.stop = stop
+    process = subprocess.Popen(
+        command(template, "status", "--owner", "acme", "--format", form),
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT},
+        env=template.env | {"GITEA_URL": acme.inside, "ROLLOUT_TOKEN": BOT},
+    )
+    try:
+        ended = [process.stderr.readline() for _ in range(5)]  # of six repositories, one of which hangs
+        assert "[5/6]" in ended[-1]
+        assert reached.wait(HANGS)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HANGS)
+    finally:
+        over.set()
+        process.kill()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    if form == "json":
+        found = json.loads(out)
+        assert found["stopped"] == "Interrupted"
+        assert [row["repository"] for row in found["repositories"] if not row["result"]] == ["acme/ray-serve"]
+    else:
+        assert "| 0.10.0 2026-02-01 | feat |" in out
+        assert "Interrupted: 1 repository not asked to the end." in out
+
+
+def test_a_server_that_hangs_costs_a_bounded_time(template: Template, acme: GiteaOwner) -> None:
+    """Everything has one deadline, whatever the number of repositories and the limit of each."""
+    over = threading.Event()
+    for number in range(300):
+        acme.known[f"acme/more-{number}"] = Repository(f"acme/more-{number}", answers=None)
+    acme.stop = lambda name, _: over.wait(HANGS) and None if name == "raw" else None
+    try:
+        done = run(template, acme, "status", "--owner", "acme", "--deadline", "3")
+    finally:
+        over.set()
+    assert done.returncode == 1
+    assert "Stopped after 3 s (--deadline): 306 repositories not asked to the end." in done.stdout
+    assert "Traceback" not in done.stderr
