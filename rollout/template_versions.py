@@ -12,7 +12,7 @@ def parse_version(text: str) -> Version | None:
     """
     text = re.sub(r"-\d+-g[0-9a-f]+\Z", "", text)
     try:
-        found = Version(text) if re.match(r"v?\d+\.\d+\.\d+", text) else None
+        found = Version(text) if re.fullmatch(r"v?\d+\.\d+\.\d+\S*", text) else None
     except InvalidVersion:
         return None
     return found if found and not (found.is_postrelease or found.local) and len(found.release) == 3 else None
