@@ -113,7 +113,7 @@ def main() -> int:
     except KeyboardInterrupt:
         survey.stopped, code = "Interrupted", 130
     except Failed as error:
-        sys.exit(one_line(f"The repositories of {survey.owner} cannot be listed: {error}."))
+        sys.exit(one_line(f"The repositories of {survey.owner} cannot be listed: {error}. Or name them with --list."))
     if given.format == "text":
         screen = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
         show(as_text(survey, list(actions), max(WIDTH, screen)))
