@@ -44,13 +44,14 @@ async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int
     except httpx.TimeoutException:
         raise Failed("no answer in time") from None
     except httpx.TransportError as error:
-        raise Failed(f"no connection ({type(error).__name__}): {error}"[:160]) from None
+        help_ = ": set SSL_CERT_FILE to the certificate of its authority" if "CERTIFICATE" in str(error) else ""
+        raise Failed(f"no connection ({type(error).__name__}): {error}"[:160] + help_) from None
     except (httpx.InvalidURL, httpx.DecodingError) as error:
         raise Failed(f"not an answer of Gitea ({type(error).__name__})") from None
     if answer.status_code in expected:
         return answer
     if answer.has_redirect_location:
-        raise Failed(f"moved to {answer.headers['location']}: correct the list or GITEA_URL")
+        raise Failed(f"moved to {answer.headers['location'][:160]}: correct the list or GITEA_URL")
     if answer.is_success:
         if "html" in answer.headers.get("content-type", "") and answer.text.lstrip().startswith("<"):
             raise Failed("a web page, not an answer of Gitea's API: does GITEA_URL lead to a login page or a proxy?")

@@ -30,6 +30,7 @@ from conduct import AT_A_TIME, DEADLINE, LIMIT, Actions, conduct
 from escape import one_line
 from forge import Failed
 from installed import installed
+from packaging.version import Version
 from survey import Row, Survey, ask, status
 from tables import WIDTH, as_html, as_json, as_text
 from template_versions import versions
@@ -82,20 +83,27 @@ def show(lines: Iterable[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def known_versions() -> list[Version]:
+    """Returns the template's versions, the newest last."""
+    try:
+        tags = subprocess.run(("git", "tag", "--list", "v*"), cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError as error:
+        sys.exit(f"git is not there, so the template's versions are not known: {error}. Install git.")
+    if tags.returncode:
+        sys.exit(f"git cannot read the template's versions: {one_line(' '.join(tags.stderr.split()))}")
+    if known := list(versions(tags.stdout)):
+        return known
+    sys.exit("This clone of the template has no version tags. Run: git fetch --tags")
+
+
 def surveyed(given: argparse.Namespace) -> tuple[Survey, str]:
     """Returns a survey that is about to begin, and the server's address."""
     # In a workflow, the address at which its runner reaches Gitea.
     server = (os.environ.get("GITHUB_SERVER_URL") or os.environ.get("GITEA_URL", "")).rstrip("/")
     if not re.match(r"https?://[^/\s]", server):
         sys.exit("GITEA_URL is not set. Set it to Gitea's address, such as https://git.example.org.")
-    tags = subprocess.run(("git", "tag", "--list", "v*"), cwd=ROOT, capture_output=True, text=True, check=False)
     rows = [] if given.owner else [Row(name) for name in read(given.list or LISTED)]
-    survey = Survey(given.owner or "", list(versions(tags.stdout)), rows)
-    if tags.returncode:
-        sys.exit(f"git cannot read the template's versions: {one_line(tags.stderr.strip())}")
-    if not survey.known:
-        sys.exit("This clone of the template has no version tags. Run: git fetch --tags")
-    return survey, server
+    return Survey(given.owner or "", known_versions(), rows), server
 
 
 def main() -> int:

@@ -44,7 +44,7 @@ class Row:
     repository: str
     branch: str = ""
     open_pulls: int | None = None
-    enrolled: bool = False
+    enrolled: bool | None = None  # None: not looked at yet
     project: str = ""
     version: str = "?"
     behind: int | None = None
@@ -84,15 +84,13 @@ class Survey:
     def unenrolled(self) -> list[Package]:
         """Returns the packages in the registry that no repository on the template publishes.
 
-        Only what was looked at counts: a repository that failed, or was not reached, may be on the template.
+        Only what is sure: a repository that was not looked at may be on it, and one that is left out need not be.
         """
         mine = [self.package(row) for row in self.rows if row.enrolled]
-        unknown = {row.repository.lower() for row in self.rows if row.failed or not row.result}
-        return [
-            item
-            for item in self.packages.values()
-            if not any(item is other for other in mine) and item.repository.lower() not in unknown
-        ]
+        unknown = {row.repository.lower() for row in self.rows if row.enrolled is None}
+        unsure = unknown | {name.lower() for name in self.skipped} | ({""} if unknown else set())
+        rest = [item for item in self.packages.values() if not any(item is other for other in mine)]
+        return [item for item in rest if self.owner and item.repository.lower() not in unsure]
 
 
 def left_out(found: dict[str, Any]) -> str:
@@ -151,6 +149,7 @@ async def read_answers(client: httpx.AsyncClient, survey: Survey, row: Row) -> N
             row.version = commit if mine or re.fullmatch("[0-9a-f]{7,40}", commit) else "not a version"
             row.enrolled, row.project = True, str(answers.get("project_name", ""))
             return
+    row.enrolled = False
     if not survey.owner:
         raise Failed(f"not on the template: no {' or '.join(ANSWERS)}")
     row.result = "not on the template"

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def status_sheet(survey: Survey) -> Sheet:
         )
     count = Counter(row.result for row in rows if not row.failed)
     sums = [
-        f"{counted(sum(row.enrolled for row in rows), 'repository')} on the template",
+        f"{counted(sum(bool(row.enrolled) for row in rows), 'repository')} on the template",
         *(f"{count[result]} {word}" for result, word in (("newest", "newest"), ("behind", "behind"))),
         *([f"{count['unknown version']} with an unknown version"] if count["unknown version"] else []),
         f"{sum(len(row.pulls) for row in rows)} with an update to merge",
@@ -117,7 +118,7 @@ def notes(survey: Survey) -> list[str]:
     missing = [f"{item.name} ({item.repository or 'no repository'})" for item in survey.unenrolled()]
     if missing:
         found.append(f"Packages in the registry whose repository is not on the template: {names(missing)}.")
-    without = sum(row.result in ("not on the template", "read") and not row.enrolled for row in survey.rows)
+    without = sum(row.enrolled is False for row in survey.rows)
     if without and survey.owner:
         found.append(f"{counted(without, 'repository')} of {survey.owner} without the template's answers.")
     if survey.skipped:
@@ -191,4 +192,6 @@ def as_html(survey: Survey, actions: Sequence[str]) -> Iterator[str]:
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     sheets = [SHEETS[action](survey) for action in actions]
     page.filters["one_line"] = one_line
-    yield page.get_template("overview.html").render(owner=survey.owner, sheets=sheets, notes=notes(survey))
+    yield page.get_template("overview.html").render(
+        owner=survey.owner, sheets=sheets, notes=notes(survey), now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    )

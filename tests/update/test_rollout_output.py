@@ -7,9 +7,12 @@ import signal
 import subprocess
 import threading
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from acme import LOCK, OURS, command, run
+from authority import Authority
 from gitea_api import BOT, Repository
 from gitea_owner import GiteaOwner
 from versions import ROOT, Template
@@ -120,3 +123,19 @@ def test_a_server_that_hangs_costs_a_bounded_time(template: Template, acme: Gite
     assert done.returncode == 1
     assert "Stopped after 3 s (--deadline): 306 repositories not asked to the end." in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_certificate_is_a_sentence(template: Template, acme: GiteaOwner, tmp_path: Path) -> None:
+    """It says which variable helps, and that variable does."""
+    authority = Authority(tmp_path / "authority")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = authority.server.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        env = {"GITEA_URL": f"https://127.0.0.1:{server.server_port}"}
+        refused = run(template, acme, "status", "--owner", "acme", **env)
+        trusted = run(template, acme, "status", "--owner", "acme", **env, SSL_CERT_FILE=str(authority.certificate))
+        server.shutdown()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr
+    assert "set SSL_CERT_FILE to the certificate of its authority" in refused.stderr
+    assert trusted.stderr.startswith("The repositories of acme cannot be listed: 501 ")

@@ -1,5 +1,8 @@
 """The rollout over everything that an owner has, found by the API."""
 
+import re
+from pathlib import Path
+
 import pytest
 from acme import ANSWERS, LOCK, data, run
 from gitea_api import Repository, refusal
@@ -27,6 +30,31 @@ def test_an_owner_is_read_through_the_api(template: Template, acme: GiteaOwner) 
         "old-lib": "acme/old-lib",
         "by-hand": "",
     }
+
+
+def test_only_what_is_sure_is_called_unenrolled(template: Template, acme: GiteaOwner, tmp_path: Path) -> None:
+    """Not the package of an archived repository, nor of one that failed, nor what a list or `installed` did not ask."""
+    acme.put("acme", "an-archived", "1.0", "2020-01-01", "acme/an-archived")
+    assert "an-archived" not in {item["name"] for item in data(template, acme, "status")["unenrolled"]}
+    acme.stop = lambda _, name: refusal(500, "no") if name == "acme/handler-base" else None
+    found = data(template, acme, "status", code=1)
+    assert [item["name"] for item in found["unenrolled"]] == ["old-lib"], "by-hand may be handler-base's"
+    acme.stop = lambda *_: None
+    (tmp_path / "list.txt").write_text("acme/mlflow\n")
+    for words in (("status", "--list", str(tmp_path / "list.txt")), ("installed", "--owner", "acme")):
+        done = run(template, acme, *words)
+        assert done.returncode == 0
+        assert not re.search("not on the template|without the template", done.stdout)
+
+
+def test_git_that_cannot_read_is_a_sentence(template: Template, acme: GiteaOwner, tmp_path: Path) -> None:
+    """A clone that belongs to another account, and a machine without git."""
+    done = run(template, acme, "status", "--owner", "acme", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("git cannot read the template's versions: fatal: detected dubious ownership")
+    done = run(template, acme, "status", "--owner", "acme", PATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("git is not there, so the template's versions are not known")
 
 
 def test_the_table_fits_a_screen(template: Template, acme: GiteaOwner) -> None:
