@@ -1,16 +1,13 @@
-"""How long an update and an adoption take, beside what Copier or uv do of it, and a rollout of a hundred repositories.
+"""How long an update and an adoption take, beside what Copier or uv do of it.
 
-    uv run python benchmarks/bench_update.py [update] [adoption] [rollout]
+    uv run python benchmarks/bench_update.py [update] [adoption]
 
 The first figure is `copier update` of a package over one version of the template, with the migration that brings the
 template's files, pyproject.toml and uv.lock; the second the same to a version that has no migration. The third is the
-adoption of a repository, the fourth a bare `uv lock` of what came of it. The rollout asks a stand-in of Gitea on
-loopback. Medians, in seconds: of time, and of a processor's work in it, which other work on the same machine changes
-less.
+adoption of a repository, the fourth a bare `uv lock` of what came of it. Medians, in seconds: of time, and of a
+processor's work in it, which other work on the same machine changes less.
 """
 
-import asyncio
-import importlib
 import os
 import re
 import shutil
@@ -19,14 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/update"), str(ROOT / "tests/workflow")]
 
-from gitea_api import BOT, Gitea, Repository  # noqa: E402
-from packaging.version import Version  # noqa: E402
 from versions import Package, Template, ci_step, clean_environment  # noqa: E402
 
 REPEATS = 5
@@ -99,34 +93,11 @@ def adoption(folder: Path) -> Figures:
     }
 
 
-def rollout(folder: Path) -> Figures:
-    """Time asking a hundred repositories, and looking at them."""
-    sys.path.insert(0, str(ROOT / "rollout"))
-    program = importlib.import_module("rollout")
-    folder.mkdir()
-    gitea = Gitea(folder / "gitea")
-    names = [f"acme/package-{number}" for number in range(100)]
-    for name in names:
-        gitea.known[name] = Repository(name, answers="_commit: v1.0.0\ngitea_owner: acme\n")
-
-    def run(what: Callable[..., object]) -> None:
-        rows = asyncio.run(program.roll_out(what, names, gitea.inside, BOT, [Version("1.0.0"), Version("1.1.0")]))
-        assert not [row for row in rows if row.failed]
-
-    try:
-        return {
-            f"rollout {what.__name__}, 100": median(partial(run, what), lambda: None)
-            for what in (program.ask, program.status)
-        }
-    finally:
-        gitea.close()
-
-
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        parts = {"update": updates, "adoption": adoption, "rollout": rollout}
+        parts = {"update": updates, "adoption": adoption}
         chosen = [part for name, part in parts.items() if name in (sys.argv[1:] or parts)]
         figures = {name: figure for part in chosen for name, figure in part(root / part.__name__).items()}
         for name, (seconds, work) in figures.items():

@@ -25,7 +25,7 @@ def updated(town: Town, name: str) -> None:
     if not town.owner.server.lets_jobs_open():
         town.packages[name].secret("TEMPLATE_TOKEN", town.token)
     town.version("v1.1.0", "fix: say it anew", *NEW)
-    assert town.rollout("ask")[name][-1] == "asked"
+    assert town.rollout("ask")[name]["result"] == "asked"
     done = town.ended(name, 1)
     assert done.conclusion == "success", tail(town.packages[name], done, "update") + tail(
         town.packages[name], done, "open"

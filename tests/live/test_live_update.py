@@ -26,9 +26,9 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
     job_may_open = server.lets_jobs_open()
     step = "      - name: Compile\n        run: uv run --no-sync python -m compileall -q .\n"
     town.version("v1.1.0", "feat: compile every module", "\n  test:\n", f"{step}\n  test:\n")
-    assert town.rollout("status") == {name: ["v1.0.0", "1", "", "behind"] for name in town.packages}
+    assert town.standing() == {name: ["v1.0.0", 1, [], "behind"] for name in town.packages}
 
-    assert town.rollout("ask") == {name: ["v1.0.0", "asked"] for name in town.packages}
+    assert {name: row["result"] for name, row in town.rollout("ask").items()} == dict.fromkeys(town.packages, "asked")
     for name, repo in town.packages.items():
         done = town.ended(name, 1)
         if job_may_open or name == BOT:
@@ -51,20 +51,21 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
     assert checked.jobs == {"lint": "success", "test": "success", "publish": "skipped", "notify": "success"}
     if job_may_open:
         assert [r for r in town.packages[JOB].runs() if r["event"] == "pull_request"] == []
-    opened = town.rollout("status")
-    assert opened[BOT] == ["v1.0.0", "1", f"#{pull['number']} v1.1.0", "behind"]
+    assert town.standing()[BOT] == ["v1.0.0", 1, [f"#{pull['number']} v1.1.0"], "behind"]
 
     # One is merged; the next push releases.
     merge = {"Do": "merge", "MergeTitleField": "chore: merge [skip ci]"}
     server.api("POST", f"repos/{bot.path}/pulls/{pull['number']}/merge", merge)
-    wait_for("the merge", lambda: town.rollout("status")[BOT] == ["v1.1.0", "0", "", "newest"], 30)
+    wait_for("the merge", lambda: town.standing()[BOT] == ["v1.1.0", 0, [], "newest"], 30)
     bot.git("pull", "-q", "--no-rebase", "origin", "main")
     assert "name: Compile" in (bot.folder / ".gitea/workflows/ci.yaml").read_text()
     released(bot, bot.release("feat: first version"), "0.1.0")
+    row = town.rollout("status")[BOT]
+    assert (row["released"], row["unreleased"], row["run"]) == ("0.1.0", "", "")
 
     # The next version takes the place of the one that nobody merged.
     town.version("v1.2.0", "fix: say it anew", "# One run of main", "# Anew.\n# One run of main")
-    assert {name: line[-1] for name, line in town.rollout("ask").items()} == dict.fromkeys(town.packages, "asked")
+    assert {name: row["result"] for name, row in town.rollout("ask").items()} == dict.fromkeys(town.packages, "asked")
     for name, repo in town.packages.items():
         done = town.ended(name, 2)
         assert done.conclusion == "success", tail(repo, done, OPENING)
@@ -77,4 +78,4 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
         elif name == BOT:
             assert older
             assert older["merged"]
-    assert {line[1] for line in town.rollout("status").values()} == {"1", "2"}
+    assert {row["behind"] for row in town.rollout("status").values()} == {1, 2}

@@ -1,11 +1,13 @@
 """An organisation that has its template and packages of it on the same Gitea."""
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .daemon import wait_for
 from .gitea import ROOT, Owner, Repo, Run, run
@@ -22,6 +24,7 @@ class Town:
     template: Repo
     packages: dict[str, Repo]
     token: str
+    keeper: str  # the token of the rollout
 
     def version(self, tag: str, subject: str, old: str, new: str) -> None:
         """Tag a version of the template that has one more line in CI."""
@@ -33,16 +36,20 @@ class Town:
         self.template.git("tag", tag)
         self.template.git("push", "-q", "--tags", "origin", "HEAD:refs/heads/main")
 
-    def rollout(self, what: str) -> dict[str, list[str]]:
-        """Run the program as the template's own workflow or a person does; give the table's lines by package."""
-        listed = self.template.folder.with_name("repositories.txt")
-        listed.write_text("".join(f"{repo.path}\n" for repo in self.packages.values()))
-        words = [sys.executable, str(self.template.folder / "rollout/rollout.py"), what, "--list", str(listed)]
+    def rollout(self, what: str) -> dict[str, dict[str, Any]]:
+        """Run the program as the template's own workflow or a person does; give what it says of each package."""
+        program = str(self.template.folder / "rollout/rollout.py")
+        words = [sys.executable, program, what, "--owner", self.owner.name, "--format", "json"]
         server = self.owner.server.internal_url
-        env = self.template.env | {"GITEA_URL": server, "ROLLOUT_TOKEN": self.token}
-        printed = run(words, self.template.folder, env)
-        lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in printed.splitlines() if "|" in line]
-        return {line[0].rpartition("/")[2]: line[1:] for line in lines[2:]}
+        env = self.template.env | {"GITEA_URL": server, "ROLLOUT_TOKEN": self.keeper}
+        rows = json.loads(run(words, self.template.folder, env))["repositories"]
+        named = {row["repository"].rpartition("/")[2]: row for row in rows}
+        return {name: named[name] for name in self.packages}
+
+    def standing(self) -> dict[str, list[Any]]:
+        """Say where each package is: its version, how far behind, the open updates, and that in a word."""
+        keys = ("version", "behind", "pulls", "result")
+        return {name: [row[key] for key in keys] for name, row in self.rollout("status").items()}
 
     def ended(self, name: str, count: int) -> Run:
         """Wait for the end of a package's update run, the count-th one, and give it."""
@@ -97,6 +104,7 @@ def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]
     number = owner.server.api("POST", f"orgs/{owner.name}/teams", team)["id"]
     owner.server.api("PUT", f"teams/{number}/members/{bot}")
     token = owner.server.token_of(bot, "write:repository")
+    keeper = owner.server.token_of(bot, "write:repository", "read:user", "read:package")
     if BOT in packages:
         packages[BOT].secret("TEMPLATE_TOKEN", token)
-    return Town(owner, template, packages, token)
+    return Town(owner, template, packages, token, keeper)

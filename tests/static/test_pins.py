@@ -27,10 +27,21 @@ def test_the_new_package_has_the_pinned_backend() -> None:
     assert f'requires = ["{backend}"]\n' in (ROOT / "template/pyproject.toml.jinja").read_text()
 
 
-def test_the_rollout_is_installed_by_its_pins() -> None:
-    """Before the step that has the token."""
-    steps = yaml.safe_load((ROOT / ".gitea/workflows/ci.yaml").read_text())["jobs"]["rollout"]["steps"]
+@pytest.mark.parametrize("name", ["ci", "overview"])
+def test_the_rollout_is_installed_by_its_pins(name: str) -> None:
+    """Before the step that has the token, which is in no other."""
+    jobs = yaml.safe_load((ROOT / f".gitea/workflows/{name}.yaml").read_text())["jobs"]
+    steps = jobs["overview" if name == "overview" else "rollout"]["steps"]
     install, asking = [step for step in steps if "rollout" in step.get("run", "")]
     assert "--require-hashes" in install["run"]
-    assert "env" not in install
+    assert [step for step in steps if "secrets." in str(step)] == [asking]
     assert "uv run" not in asking["run"]
+
+
+def test_workflows_of_the_template_use_one_uv() -> None:
+    """The same version, installed by the same hash, and the same checkout."""
+    first, second = (
+        yaml.safe_load((ROOT / f".gitea/workflows/{name}.yaml").read_text()) for name in ("ci", "overview")
+    )
+    assert {key: first["env"][key] for key in second["env"]} == second["env"]
+    assert second["jobs"]["overview"]["steps"][:2] == first["jobs"]["rollout"]["steps"][:2]

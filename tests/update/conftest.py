@@ -11,7 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import act_runner
+from acme import founded
 from gitea_api import Gitea
+from gitea_owner import GiteaOwner
 from scene import NEW, OLD, Scene, two_versions
 from sharing import Once
 from versions import FIRST, Package, Template, a_year, clean_environment
@@ -92,3 +94,12 @@ def scene(tmp_path: Path, gitea: Gitea, uvs: Path, two: Template, on_old: Packag
     """A package on the older version, its Gitea with the template, and its runner."""
     assert NEW in two.git("tag")
     return Scene.make(tmp_path, gitea, uvs, two, on_old)
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Iterator[GiteaOwner]:
+    """A Gitea with an owner of a few repositories."""
+    made = founded(tmp_path / "acme")
+    yield made
+    made.close()
+    assert made.wrong == []

@@ -79,6 +79,11 @@ class Repository:
     default_branch: str = "main"
     answers: str | None = None  # .copier-answers.yml, where no git repository has it
     workflow: bool = True
+    files: dict[str, str] = field(default_factory=dict)  # others in its root, where no git repository has them
+    tag: str = ""  # of its last release
+    commits: list[str] = field(default_factory=list)  # messages, after that
+    state: str | None = None  # of the last run on the default branch
+    more: dict[str, Any] = field(default_factory=dict)  # what else the API says of it, such as archived
     pulls: list[dict[str, Any]] = field(default_factory=list)
     dispatched: list[dict[str, Any]] = field(default_factory=list)
 
@@ -189,12 +194,15 @@ class Gitea(Forge):
             "full_name": repository.name,
             "default_branch": repository.default_branch,
             "private": repository.private,
+            "open_pr_counter": sum(pull["state"] == "open" for pull in repository.pulls),
         }
-        return answer(200, what)
+        return answer(200, what | repository.more)
 
     def _raw(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
         if repository.answers is not None and match["file"] == ".copier-answers.yml":
             return answer(200, repository.answers)
+        if match["file"] in repository.files:
+            return answer(200, repository.files[match["file"]])
         if not self.bare(repository.name).exists():
             return refusal(404, "GetRawFile")
         words = ("git", "show", f"{repository.default_branch}:{match['file']}")
