@@ -112,10 +112,15 @@ REFUSED = [
     ("runner_label", "my label", "ubuntu-latest"),
     ("runner_label", "ubuntu:docker://image", "ubuntu-latest"),
     ("runner_label", "", "ubuntu-latest"),
+    *(
+        ("update_time", text, "17 4 * * 1")
+        for text in ("", "weekly", "17 4 * *", "17  4 * * 1", "17 4 * * 1 6", "@weekly")
+    ),
     # The end of a line is no end of a text: a data file ends its block texts with one.
     *((name, f"{default}\n", "") for name, default in [("project_name", "a"), ("module_name", "a")]),
     *((name, "https://git.test\n", "https://git.test") for name in URLS),
     *((name, "ci\n", "") for name in ("description", "python_version", "gitea_owner", "ntfy_topic", "runner_label")),
+    ("update_time", "17 4 * * 1\n", "17 4 * * 1"),
 ]
 
 ACCEPTED = {
@@ -130,6 +135,7 @@ ACCEPTED = {
     "ntfy_topic": ["a", "A_b-c", "x" * 64],
     "ntfy_when": ["always", "releases and failures"],
     "runner_label": ["ubuntu-22.04", "3.10", "true", "self_hosted"],
+    "update_time": ["17 4 * * 1", "*/5 0-6 1,15 * 1"],
 }
 
 
@@ -239,6 +245,7 @@ def test_nothing_else_is_asked() -> None:
         "ntfy_topic",
         "ntfy_when",
         "runner_label",
+        "update_time",
     ]
     assert "_secret_questions" not in SETTINGS
 
@@ -264,7 +271,17 @@ def test_defaults_are_those_of_the_decision_record(template: Path, folder: Path)
         "ntfy_topic": "ci",
         "ntfy_when": "always",
         "runner_label": "ubuntu-latest",
+        "update_time": "43 21 * * 2",
     }
+
+
+def test_packages_look_for_a_newer_template_at_different_times(ask: Callable) -> None:
+    """A thousand of them start in all minutes of the week, and each time is one that cron takes."""
+    times = {ask(project_name=f"package-{number}")["update_time"] for number in range(100)}
+    assert len(times) > 95
+    for time in times:
+        minute, hour, *any_day, day = time.split()
+        assert (int(minute) < 60, int(hour) < 24, any_day, int(day) < 7) == (True, True, ["*", "*"], True)
 
 
 def test_another_gitea_is_asked_for_once(ask: Callable) -> None:

@@ -32,6 +32,7 @@ ANSWERS = {
     "ntfy_topic": "builds_1",
     "ntfy_when": "releases and failures",
     "runner_label": "big.one",
+    "update_time": "*/5 0-6 1,15 * 1",
 }
 
 
