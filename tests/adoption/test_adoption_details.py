@@ -59,6 +59,7 @@ def test_handler_base_reads_as_written_by_hand(adopted: Callable[[str], Adopted]
     assert repository.git("diff", "--name-only") == "pyproject.toml"
 
 
+@pytest.mark.slow
 def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], template: Path) -> None:
     """Its silence is not taken for clean code."""
     repository = existing("lint-ruff")
@@ -69,6 +70,7 @@ def test_ruff_that_cannot_run_is_told(existing: Callable[..., Repository], templ
     assert "Fix that, then run the same command again" in commands(said).splitlines()[0]
 
 
+@pytest.mark.slow
 def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository], template: Path) -> None:
     """Its settings (`fix`, its own output) change no file of the user's, and what it says is read in its old form."""
     repository = existing("lint-ruff")
@@ -87,6 +89,7 @@ def test_an_older_ruff_that_mends_by_itself(existing: Callable[..., Repository],
     assert "no check of the format: `ruff format` would change 0 files" in adopt(repository, template)
 
 
+@pytest.mark.slow
 def test_static_version_is_that_of_the_release(existing: Callable[..., Repository], template: Path) -> None:
     """What a tool says of the commit is left out, and no empty `dynamic` stays."""
     repository = existing("version-attr")
@@ -103,6 +106,7 @@ def test_static_version_is_that_of_the_release(existing: Callable[..., Repositor
     assert "dynamic" not in project
 
 
+@pytest.mark.slow
 def test_requirements_beside_a_project_table(existing: Callable[..., Repository], template: Path) -> None:
     """What the tests may need, and nothing else names, comes into the extra `dev` by a command of the list."""
     repository = existing("hatchling-flat")
@@ -134,6 +138,7 @@ def test_requirements_beside_a_project_table(existing: Callable[..., Repository]
     assert "uv add" not in commands(adopt(repository, template))
 
 
+@pytest.mark.slow
 def test_files_that_are_no_python_are_named(existing: Callable[..., Repository], template: Path) -> None:
     """Nobody can switch that off by a rule."""
     repository = existing("untyped-code")
@@ -146,6 +151,7 @@ def test_files_that_are_no_python_are_named(existing: Callable[..., Repository],
     assert repository.git("status", "--porcelain") == "?? untyped/old.py"
 
 
+@pytest.mark.slow
 def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], template: Path) -> None:
     """Neither its rules nor its format are this repository's."""
     repository, other = existing("lint-black"), existing("lint-flake8")
@@ -156,6 +162,7 @@ def test_a_submodule_is_not_looked_at(existing: Callable[..., Repository], templ
     assert "lint" not in pyproject(repository)["tool"]["ruff"]
 
 
+@pytest.mark.slow
 def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository], template: Path) -> None:
     """CI's `--extra dev` gives pytest and ruff, whichever of them the group has."""
     repository = existing("lint-ruff")
@@ -188,8 +195,8 @@ def test_master_is_renamed_by_a_person(adopted: Callable[[str], Adopted]) -> Non
 @pytest.mark.parametrize(
     ("command", "branch"),
     [
-        ("git checkout -q --detach", "adopt"),
-        ("git switch -q -c feature", "feature"),
+        pytest.param("git checkout -q --detach", "adopt", marks=pytest.mark.slow),
+        pytest.param("git switch -q -c feature", "feature", marks=pytest.mark.slow),
         ("git branch -m trunk", "main"),
         pytest.param("git branch -m trunk; git checkout -q --detach", "adopt", marks=pytest.mark.slow),
         ("git branch -m master; git switch -q -c 'x;y'", "x;y"),
@@ -240,6 +247,7 @@ def test_workflows_beside_are_named(adopted: Callable[[str], Adopted]) -> None:
     assert ".forgejo/workflows: Forgejo runs it, and ignores .gitea/workflows. Fix: git mv .forgejo/workflows/*" in said
 
 
+@pytest.mark.slow
 def test_metadata_of_setup_py_stays(adopted: Callable[[str], Adopted]) -> None:
     """What uv and the release must read becomes static; the rest setup.py goes on saying."""
     repository, _ = adopted("setuptools-setup-py")
@@ -251,6 +259,7 @@ def test_metadata_of_setup_py_stays(adopted: Callable[[str], Adopted]) -> None:
     assert project["version"] == "1.8.2"
 
 
+@pytest.mark.slow
 def test_metadata_of_setup_cfg_alone_stays(adopted: Callable[[str], Adopted]) -> None:
     """The same without a setup.py, which the comment then does not name."""
     repository, _ = adopted("setuptools-setup-cfg")
@@ -260,6 +269,7 @@ def test_metadata_of_setup_cfg_alone_stays(adopted: Callable[[str], Adopted]) ->
     assert project["version"] == "1.2.0"
 
 
+@pytest.mark.slow
 def test_tests_that_are_packaged_are_no_import_package(existing: Callable[..., Repository], template: Path) -> None:
     """As `find_packages()` does where they have an __init__.py."""
     repository = existing("setuptools-setup-py")
@@ -270,6 +280,7 @@ def test_tests_that_are_packaged_are_no_import_package(existing: Callable[..., R
     assert answers(repository)["module_name"] == "greeter_tools"
 
 
+@pytest.mark.slow
 def test_a_single_module_is_what_is_built(existing: Callable[..., Repository], template: Path, tmp_path: Path) -> None:
     """Where requirements.txt was all that said so."""
     files = tmp_path / "files"
@@ -283,6 +294,7 @@ def test_a_single_module_is_what_is_built(existing: Callable[..., Repository], t
     assert answers(repository)["module_name"] == "onefile"
 
 
+@pytest.mark.slow
 def test_a_pin_of_ruff_elsewhere_holds(existing: Callable[..., Repository], template: Path) -> None:
     """The extra has ruff without a version, which `uv lock` failed beside it."""
     repository = existing("untyped-code")
@@ -292,6 +304,7 @@ def test_a_pin_of_ruff_elsewhere_holds(existing: Callable[..., Repository], temp
     assert "ruff" in pyproject(repository)["project"]["optional-dependencies"]["dev"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pyproject_before", ["", '[build-system]\nrequires = ["setuptools", "setuptools_scm>=8"]\n'])
 def test_a_version_that_setup_py_has_from_git_stays_so(
     pyproject_before: str, existing: Callable[..., Repository], template: Path
@@ -316,7 +329,7 @@ def test_what_is_not_taken_over_is_told(existing: Callable[..., Repository], tem
     assert "\n  limits.txt, a constraints file: write its lines into tool.uv.constraint-dependencies" in said
 
 
-@pytest.mark.parametrize("file", ["__init__.py", "words.csv"])
+@pytest.mark.parametrize("file", ["__init__.py", pytest.param("words.csv", marks=pytest.mark.slow)])
 def test_nothing_is_written_beside_code(
     file: str, existing: Callable[..., Repository], template: Path, tmp_path: Path
 ) -> None:
@@ -331,7 +344,7 @@ def test_nothing_is_written_beside_code(
     assert answers(repository)["module_name"] == "front_end"
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", [pytest.param("\n", marks=pytest.mark.slow), "\r\n"])
 def test_a_readme_and_no_code_become_a_package(
     end: str, existing: Callable[..., Repository], template: Path, tmp_path: Path
 ) -> None:

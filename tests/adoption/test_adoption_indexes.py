@@ -48,6 +48,7 @@ def refusal(made: Repository, template: Path, *words: str) -> str:
 OTHER = '\n[[tool.uv.index]]\nname = "gitea"\nurl = "https://other.example.org/simple/"\nexplicit = true\n'
 
 
+@pytest.mark.slow
 def test_another_index_of_that_name(repository: Callable[..., Repository], template: Path) -> None:
     """The login for the template's would go to it. The patch renames it, and what comes from it."""
     source = '[tool.uv.sources]\nunused = [{ index = "gitea" }]\n'
@@ -61,6 +62,7 @@ def test_another_index_of_that_name(repository: Callable[..., Repository], templ
     assert uv["sources"] == {"unused": [{"index": "gitea-other"}]}
 
 
+@pytest.mark.slow
 def test_the_same_index_stays(repository: Callable[..., Repository], template: Path) -> None:
     """With or without a stroke at its end."""
     index = f'\n[[tool.uv.index]]\nname = "gitea"\nurl = "{URL}"\nexplicit = true\n'
@@ -280,6 +282,7 @@ def test_a_source_in_a_workspace_that_is_gone(
     assert f'registry = "{forge.index_url("sisters")}"' in (made.path / "uv.lock").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository], template: Path) -> None:
     """uv locks no package that needs itself."""
     made = repository({"requirements.txt": "packaging>=23\n", "code/__init__.py": ""}, name="packaging")
@@ -322,6 +325,7 @@ def test_an_extra_dev_in_other_letters(repository: Callable[..., Repository], te
     made.need("uv", "sync", "--frozen", "--extra", "dev")
 
 
+@pytest.mark.slow
 def test_a_byte_order_mark_goes(repository: Callable[..., Repository], template: Path) -> None:
     """Other tools fail on it, and that is told."""
     text = f"\ufeff{HATCH}{TABLE}[tool.ruff]\n"

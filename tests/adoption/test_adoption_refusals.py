@@ -112,6 +112,7 @@ def test_without_uv(small: Repository, template: Path) -> None:
     assert "Install uv (or start Copier with uvx)" in said
 
 
+@pytest.mark.slow
 def test_uv_that_only_its_variable_names(small: Repository, template: Path) -> None:
     """Started with uvx, Copier may have no uv on PATH."""
     uv = shutil.which("uv", path=small.environment["PATH"])
@@ -183,6 +184,7 @@ def test_an_answer_that_is_refused(small: Repository, template: Path) -> None:
     assert small.content() == before
 
 
+@pytest.mark.slow
 def test_a_failing_update_takes_back_the_answers(small: Repository, template: Path) -> None:
     """Copier has written the new version into them by then."""
     small.commit("fix: all")

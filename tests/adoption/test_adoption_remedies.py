@@ -103,6 +103,7 @@ def test_dynamic_extras(make: Make, template: Path) -> None:
     assert {"packaging", "idna"} <= {line.partition("=")[0] for line in shown.splitlines()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raise_it", [True, False])
 def test_pythons_that_a_pin_leaves_out(raise_it: bool, make: Make, template: Path) -> None:
     """Either sentence works: a higher floor, or a marker behind the pin."""
@@ -136,6 +137,7 @@ def foreign(make: Make) -> Repository:
     return repository
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_user(foreign: Repository, template: Path) -> None:
     """`git init`, which git itself would not need there, is not what helps."""
     done = foreign.copier("copy", "--trust", "--defaults", str(template), ".")
@@ -163,6 +165,7 @@ def test_a_shallow_clone(make: Make, template: Path) -> None:
     adopt(shallow, template)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setup", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_worktree(setup: bool, make: Make, template: Path) -> None:
     """There `.git` is a file. The build backend that is asked for metadata gets the history all the same."""
@@ -177,6 +180,7 @@ def test_a_worktree(setup: bool, make: Make, template: Path) -> None:
     assert (tree.content(), tree.status(), main.status()) == (content, status, "")
 
 
+@pytest.mark.slow
 def test_a_member_of_a_workspace(make: Make, template: Path) -> None:
     """Split from its root it has a repository of its own, with its history."""
     root = make('[tool.uv.workspace]\nmembers = ["packages/*"]\n')
@@ -197,6 +201,7 @@ def test_a_member_of_a_workspace(make: Make, template: Path) -> None:
     assert alpha.git("log", "--format=%s") == "feat: two packages"
 
 
+@pytest.mark.slow
 def test_a_compiled_extension(make: Make, template: Path) -> None:
     """It is told what the one wheel means, and the wheel is built as before."""
     if not shutil.which("cc"):
@@ -209,6 +214,7 @@ def test_a_compiled_extension(make: Make, template: Path) -> None:
     assert set(wheel(repository)) == set(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["hatchling-flat", *(pytest.param(n, marks=pytest.mark.slow) for n in ("setuptools-setup-py", "flit"))]
 )
@@ -226,6 +232,7 @@ def test_licenses_and_data_stay(name: str, existing: Make, template: Path) -> No
     assert wheel(repository) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     ["small/__init__.py", *(pytest.param(f"small/{n}.py", marks=pytest.mark.slow) for n in ("_version", "__about__"))],
@@ -245,6 +252,7 @@ def test_a_version_in_the_code(file: str, make: Make, template: Path) -> None:
     assert repository.need("uv", "run", "-q", "--no-dev", "python", "-c", code).strip() == "2.0.0"
 
 
+@pytest.mark.slow
 def test_a_version_in_the_code_that_setup_cfg_reads(existing: Make, template: Path) -> None:
     """Before the package is installed it has no version to read: the line there goes, too."""
     repository = existing("setuptools-setup-cfg")
@@ -271,8 +279,8 @@ def test_a_version_that_the_backend_reads_from_the_code(existing: Make, template
     ("version", "tag", "shown"),
     [
         ("2026.11.1", "", "2026.11.1 reads as a date"),
-        ("26.4", "", "26.4 reads as a date"),
-        ("1.0.0", "2026.11.1", "2026.11.1 reads as a date"),
+        pytest.param("26.4", "", "26.4 reads as a date", marks=pytest.mark.slow),
+        pytest.param("1.0.0", "2026.11.1", "2026.11.1 reads as a date", marks=pytest.mark.slow),
         ("1.4.0", "v1.11.0", ""),
     ],
 )
@@ -287,7 +295,9 @@ def test_a_version_of_a_date(version: str, tag: str, shown: str, make: Make, tem
         assert "feat: makes 2026.12.0, fix: 2026.11.2, major: 2027.0.0" in said
 
 
-@pytest.mark.parametrize("place", ["static", "code", "setup"])
+@pytest.mark.parametrize(
+    "place", ["static", *(pytest.param(place, marks=pytest.mark.slow) for place in ("code", "setup"))]
+)
 def test_an_epoch(place: str, make: Make, template: Path) -> None:
     """Dropped, the release would be older than what is there; the sentence names what to write, and that works."""
     table = TABLE.replace("1.0.0", "1!2.0.0")
@@ -311,6 +321,7 @@ def test_an_epoch(place: str, make: Make, template: Path) -> None:
     adopt(repository, template)
 
 
+@pytest.mark.slow
 def test_a_tag_with_an_epoch(existing: Make, template: Path) -> None:
     """The version comes from it."""
     repository = existing("version-setuptools-scm")

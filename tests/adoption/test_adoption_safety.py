@@ -98,6 +98,7 @@ def test_an_ignored_lock(dirty: bool, existing: Callable[..., Repository], templ
     assert "uv.lock" in repository.git("ls-tree", "--name-only", "HEAD").split()
 
 
+@pytest.mark.slow
 def test_undo_of_a_second_run(existing: Callable[..., Repository], template: Path) -> None:
     """Another answer, before the first run is committed: back to the first run, with the user's own workflow beside."""
     repository = existing("workflows-ci")
@@ -283,6 +284,7 @@ def test_a_terminal_is_asked_nothing_that_the_repository_says(
     assert updated == answers | {"_commit": "v1.1.0"}
 
 
+@pytest.mark.slow
 def test_a_repository_without_metadata_is_asked_for_it(existing: Callable[..., Repository], template: Path) -> None:
     """requirements.txt names no package."""
     repository = existing("requirements-only")

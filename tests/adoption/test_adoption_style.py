@@ -283,6 +283,7 @@ def test_settings_in_a_file_of_their_own(name: str, existing: Callable[..., Repo
     repository.need("uv", "run", "--extra", "dev", "ruff", "check")
 
 
+@pytest.mark.slow
 def test_settings_of_a_folder(existing: Callable[..., Repository], template: Path) -> None:
     """Ruff reads the nearest ones only: what is excluded and ignored has to stand there."""
     repository = existing("lint-ruff")

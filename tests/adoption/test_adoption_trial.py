@@ -74,7 +74,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", some(LAYOUTS, "unlike the project", "stubs alone"))
+@pytest.mark.parametrize("name", some(LAYOUTS, "unlike the project"))
 def test_the_build_says_which_packages_there_are(
     name: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -115,6 +115,7 @@ def test_a_compiled_module_is_not_shadowed(repository: Callable[[dict[str, str]]
     assert "test_imports[fastsum] PASSED" in made.need("uv", "run", "--no-sync", "pytest", "-v", "tests/test_smoke.py")
 
 
+@pytest.mark.slow
 def test_what_does_not_build_here_is_a_guess_that_is_told(
     repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_what_does_not_build_here_is_a_guess_that_is_told(
     assert answers(made)["module_name"] == "small"
 
 
+@pytest.mark.slow
 def test_what_git_ignores_is_not_copied(repository: Callable[[dict[str, str]], Repository], template: Path) -> None:
     """Runs of MLflow may be gigabytes, and a named pipe would hang whoever reads it."""
     made = repository({"pyproject.toml": f"{SETUPTOOLS}{TABLE}", "small/__init__.py": "", ".gitignore": "mlruns/\n"})
@@ -178,7 +180,7 @@ def refusal(made: Repository, template: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", some(NOT_LIBRARIES, "no build system", "scripts"))
+@pytest.mark.parametrize("name", some(NOT_LIBRARIES, "scripts"))
 def test_an_application_is_not_taken_for_a_library(
     name: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -222,6 +224,7 @@ def test_an_application_becomes_a_package(
     assert (made.path / "dist/small-1.0.0-py3-none-any.whl").exists()
 
 
+@pytest.mark.slow
 def test_scripts_become_a_package(repository: Callable[[dict[str, str]], Repository], template: Path) -> None:
     """Once what others import is in a folder."""
     made = repository(NOT_LIBRARIES["scripts"][0])
@@ -307,7 +310,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", some(PLACES, "tox", "an extra"))
+@pytest.mark.parametrize("place", some(PLACES, "tox"))
 def test_requirements_of_the_tests(
     place: str, repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -327,6 +330,7 @@ def test_requirements_of_the_tests(
     made.need("uv", "run", "--no-sync", "pytest", "tests/test_one.py")
 
 
+@pytest.mark.slow
 def test_plugins_of_other_runs_are_not_added(
     repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -338,6 +342,7 @@ def test_plugins_of_other_runs_are_not_added(
     assert "uv add --raw --optional dev pytest-mock pytest-timeout\n" in left
 
 
+@pytest.mark.slow
 def test_a_requirement_that_uv_cannot_add_is_not_offered(
     repository: Callable[[dict[str, str]], Repository], template: Path
 ) -> None:
@@ -354,6 +359,7 @@ def test_a_requirement_that_uv_cannot_add_is_not_offered(
     assert "uv add --raw --optional dev NAME" in left
 
 
+@pytest.mark.slow
 def test_own_tests_run_only_when_asked_for(repository: Callable[[dict[str, str]], Repository], template: Path) -> None:
     """They may touch real things; their conftest.py, too."""
     made = repository(
@@ -407,6 +413,7 @@ def test_a_smoke_test_that_says_something_else() -> None:
     assert command == "uv run --extra dev pytest tests/test_smoke.py"
 
 
+@pytest.mark.slow
 def test_a_dynamic_version_is_set_before_the_trial(existing: Callable[..., Repository], template: Path) -> None:
     """The commands of the list come first in the copy, too: a version that is read from the code cannot be released."""
     left = commands(adopt(existing("version-attr"), template, trial="package"))

@@ -167,7 +167,9 @@ def test_version_in_any_form(history: Repository, tmp_path: Path, line: str) -> 
     assert (history.path / "pyproject.toml").read_text() == text
 
 
-@pytest.mark.parametrize("source", SCM)
+@pytest.mark.parametrize(
+    "source", [pytest.param(s, marks=pytest.mark.slow) if s == "setuptools-scm" else s for s in SCM]
+)
 def test_version_from_git(history: Repository, tmp_path: Path, source: str) -> None:
     """Both plugins are told the version, before there is a tag."""
     text = PYPROJECT.replace('version = "0.0.0"\n', 'dynamic = ["version"]\n')
@@ -179,6 +181,7 @@ def test_version_from_git(history: Repository, tmp_path: Path, source: str) -> N
     assert build(history, until="build")[0] == files
 
 
+@pytest.mark.slow
 def test_version_that_the_backend_makes_up(history: Repository) -> None:
     """A plugin that only finds files, beside a version of another origin: no file of a wrong version gets through."""
     text = PYPROJECT.replace('version = "0.0.0"\n', 'dynamic = ["version"]\n').replace(
@@ -240,6 +243,7 @@ def test_missing_smoke_test(history: Repository) -> None:
     assert log.splitlines()[-1].startswith("dist: tests/test_smoke.py")
 
 
+@pytest.mark.slow
 def test_package_without_readme_releases(history: Repository) -> None:
     """Twine warns and lets it pass."""
     assert "readme" not in PYPROJECT
@@ -337,7 +341,9 @@ def test_a_submodule(history: Repository, tmp_path: Path, environment: dict[str,
 
 
 @pytest.mark.parametrize("kind", ["tag", "branch"])
-@pytest.mark.parametrize("name", ["HEAD", "main", "origin", "v0.1.0..HEAD", "-q"])
+@pytest.mark.parametrize(
+    "name", ["HEAD", *(pytest.param(n, marks=pytest.mark.slow) for n in ("main", "origin", "v0.1.0..HEAD", "-q"))]
+)
 def test_names_that_git_may_take_for_others(history: Repository, kind: str, name: str) -> None:
     """A tag or a branch that is called as git calls something else changes nothing."""
     history.commit("chore: start")

@@ -282,6 +282,7 @@ def test_unreachable(url: str) -> None:
     assert "warning" in sent(url)
 
 
+@pytest.mark.slow
 def test_no_answer() -> None:
     """A server that takes the connection and says nothing is given up on: the log ends with a warning."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -62,7 +62,7 @@ def test_nothing_to_release_is_green(world: World) -> None:
     assert world.registry.files() == {}
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_at_once_of_one_commit(world: World, count: int) -> None:
     """Gitea really starts them side by side: all green, one version."""
     commit = world.push("feat: a")
@@ -73,7 +73,7 @@ def test_at_once_of_one_commit(world: World, count: int) -> None:
     assert world.defects([commit]) == []
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_at_once_of_different_commits(world: World, count: int) -> None:
     """Whoever lost says so in one sentence; run again, no commit is left out and no version has two."""
     commits = [world.push("feat: a", **{"handler_base/__init__.py": f"N = {n}\n"}) for n in range(count)]
@@ -98,7 +98,7 @@ def at_once(world: World, commits: list[str]) -> list[Job]:
     return jobs
 
 
-@pytest.mark.parametrize("step", ["preflight", "tag"])
+@pytest.mark.parametrize("step", [pytest.param("preflight", marks=pytest.mark.slow), "tag"])
 def test_lost_race_says_to_run_all_jobs_again(world: World, step: str) -> None:
     """The tag that came first stays, publish alone cannot be healed, and all jobs build the next version."""
     first = world.push("feat: a")
@@ -119,6 +119,7 @@ def test_lost_race_says_to_run_all_jobs_again(world: World, step: str) -> None:
     assert world.defects([first, second]) == []
 
 
+@pytest.mark.slow
 def test_lost_race_to_a_newer_commit_releases_nothing(world: World) -> None:
     """The newer release holds this commit: publish alone, run again, is green."""
     first, second = world.push("feat: a"), world.push("docs: b")
@@ -133,6 +134,7 @@ def test_lost_race_to_a_newer_commit_releases_nothing(world: World) -> None:
     assert world.defects([first]) == []
 
 
+@pytest.mark.slow
 def test_publish_alone_finishes_what_it_began(world: World) -> None:
     """After the tag the red job alone is run again, with the files that were built then."""
     commit = world.push("feat: a")
@@ -145,6 +147,7 @@ def test_publish_alone_finishes_what_it_began(world: World) -> None:
     assert world.defects([commit]) == []
 
 
+@pytest.mark.slow
 def test_files_that_are_gone_are_built_again(world: World) -> None:
     """Gitea keeps them for some days; all jobs then give the same bytes."""
     commit = world.push("feat: a")
@@ -170,6 +173,7 @@ def test_red_run_of_an_older_commit_is_run_again(world: World) -> None:
     assert world.defects([first, second]) == []
 
 
+@pytest.mark.slow
 def test_refused_tag_is_told_from_a_lost_race(world: World) -> None:
     """The sentence names the setting; nothing was uploaded; without the rule a re-run heals."""
     commit = world.push("feat: a")
@@ -192,6 +196,7 @@ def test_push_whose_answer_was_lost(world: World) -> None:
     assert world.defects([commit]) == []
 
 
+@pytest.mark.slow
 def test_push_that_failed_in_passing(world: World) -> None:
     """Nobody is blamed for a server's bad minute; nothing is uploaded, and a re-run heals."""
     commit = world.push("feat: a")
@@ -210,7 +215,9 @@ def test_origin_that_does_not_answer(world: World) -> None:
     assert world.registry.files() == {}
 
 
-@pytest.mark.parametrize("fault", ["dropped:2", "unanswered:1", "unanswered:2"])
+@pytest.mark.parametrize(
+    "fault", ["dropped:2", *(pytest.param(f"unanswered:{n}", marks=pytest.mark.slow) for n in (1, 2))]
+)
 def test_upload_is_mended_by_the_job_itself(world: World, fault: str) -> None:
     """One lost file or answer is no reason to be red: the index is asked and what is missing sent again."""
     commit = world.push("feat: a")
@@ -220,6 +227,7 @@ def test_upload_is_mended_by_the_job_itself(world: World, fault: str) -> None:
     assert world.defects([commit]) == []
 
 
+@pytest.mark.slow
 def test_registry_goes_down_after_the_tag(world: World) -> None:
     """Red with one sentence; the next run names the version, the re-run fills it."""
     commit = world.push("feat: a")

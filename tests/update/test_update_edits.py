@@ -251,6 +251,8 @@ GROUPS = {
     "moved": ["renamed_into_src", "test_deleted"],
     "split": ["seeds_deleted", "package_split"],
 }
+# Of those that go with no others, the one that changes most.
+ORDINARY = {"package_added"}
 SINGLE = ALONE - {name for names in GROUPS.values() for name in names}
 # What makes the package's own name or folders another's, and with them its smoke test.
 OTHER_PACKAGES = {"package_renamed", "renamed_into_src", "package_split", "package_added"}
@@ -280,7 +282,7 @@ def updated(package: Package, names: list[str], version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in SINGLE else pytest.param(name, marks=pytest.mark.slow) for name in EDITS]
+    "name", [name if name in ORDINARY else pytest.param(name, marks=pytest.mark.slow) for name in EDITS]
 )
 def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Callable[..., Package], name: str) -> None:
     """One edit, then the update from the first version to the last."""
@@ -292,7 +294,7 @@ def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Call
     assert "tests/test_smoke.py" in mine.owned()
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [pytest.param(g, marks=pytest.mark.slow) if g == "moved" else g for g in GROUPS])
 def test_edits_of_a_group_survive(
     package: Callable[..., Package], rendered: Callable[..., Package], group: str
 ) -> None:
@@ -304,7 +306,7 @@ def test_edits_of_a_group_survive(
     assert "tests/test_smoke.py" in mine.owned()
 
 
-def test_every_edit_is_in_the_ordinary_run() -> None:
+def test_every_edit_is_tried() -> None:
     """Alone or with others."""
     assert sorted([*TOGETHER, *SINGLE, *(name for names in GROUPS.values() for name in names)]) == sorted(EDITS)
 
@@ -319,6 +321,7 @@ def test_all_edits_survive(package: Callable[..., Package], rendered: Callable[.
     assert mine.owned() == rendered(NEWEST, **OLD).owned()
 
 
+@pytest.mark.slow
 def test_what_git_holds_is_the_edit(package: Callable[..., Package]) -> None:
     """The command that the update names does show the edit that it took away."""
     mine = package()

@@ -55,6 +55,7 @@ def test_an_answer_changes_with_the_update(package: Callable[..., Package], rend
     assert b'runs-on: "big"' in mine.owned()[".gitea/workflows/template-update.yaml"]
 
 
+@pytest.mark.slow
 def test_a_command_line_comes_where_the_code_is(package: Callable[..., Package]) -> None:
     """Code in src/ gets its cli.py there; code that is no folder cannot have one, and the update says so."""
     mine = package()
@@ -77,6 +78,7 @@ def test_a_command_line_comes_where_the_code_is(package: Callable[..., Package])
     assert "needs the folder src/handler_base" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_new_seed_is_for_new_packages(
     tmp_path: Path, env: dict[str, str], package: Callable[..., Package], template: Template
 ) -> None:
@@ -94,6 +96,7 @@ def test_a_new_seed_is_for_new_packages(
     assert not [name for name in mine.files() if "new" in name.lower() or name.startswith("core/")]
 
 
+@pytest.mark.slow
 def test_another_answers_file(package: Callable[..., Package], template: Template) -> None:
     """A package that has two templates: the workflow knows which answers are ours, and the other's are left alone."""
     mine = package()

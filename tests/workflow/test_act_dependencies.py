@@ -41,6 +41,7 @@ def need_sister(package: Package, **login: str) -> None:
     assert f'name = "{SISTER}"\nversion = "0.0.1"' in lock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "private", [pytest.param(False, id="public", marks=pytest.mark.slow), pytest.param(True, id="private")]
 )
@@ -87,6 +88,7 @@ def test_outside_answers_nothing(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
+@pytest.mark.slow
 def test_link_refused(package: Package) -> None:
     """A server that cannot link a package to its repository, or will not, is no failure."""
     package.forge.link_status = "404 Not Found"
@@ -110,6 +112,7 @@ def test_ntfy_does_not_answer(new_package: Callable[..., Package], how: str) -> 
     assert {"closed": "refused", "refuses": "403", "none": "ntfy"}[how] in run.log("notify")
 
 
+@pytest.mark.slow
 def test_protected_topic(new_package: Callable[..., Package]) -> None:
     """NTFY_TOKEN goes along as a bearer token, and only then."""
     package = new_package()

@@ -49,6 +49,7 @@ BOUNDARIES = ["start", *(f"after-{step}" for step in STEPS)]
 ORDINARY = {"after-tag"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "boundary",
     [

@@ -88,6 +88,7 @@ def test_failing_run_of_hostile_text(package: Package) -> None:
     assert "lint" in f"{message['title']}{message['message']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", ["push", pytest.param("pull_request", marks=pytest.mark.slow)])
 def test_branch_name(package: Package, event: str) -> None:
     """A branch that is named like a program."""
@@ -111,6 +112,7 @@ DESCRIPTIONS = {"command": f"::add-mask::handler {SHELL}", "shell": f"{SHELL} ::
 LINES = {f"line-{number}": text for number, text in enumerate(COMMANDS[:8])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "description",
     [

@@ -131,6 +131,7 @@ def test_commits_become_versions(package: Package) -> None:
     assert package.released() == expected
 
 
+@pytest.mark.slow
 def test_installs(package: Package, tmp_path: Path) -> None:
     """The published version installs with uv and pip, imports, and says its version."""
     run = package.run()
@@ -199,6 +200,7 @@ def test_pull_request(package: Package) -> None:
     assert "${{" not in f"{message['title']}{message['message']}"
 
 
+@pytest.mark.slow
 def test_other_branch(package: Package) -> None:
     """A push to another branch publishes nothing."""
     package.git("push", "-q", "origin", "HEAD:feature")
@@ -285,6 +287,7 @@ def test_failing_hook(package: Package) -> None:
     assert_told_failure(package, "lint")
 
 
+@pytest.mark.slow
 def test_uv_cannot_be_had(package: Package) -> None:
     """When uv's installer is not there, nothing is published and the message still comes."""
     version = "9.9.9"
