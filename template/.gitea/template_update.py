@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
 from shared import output as hand_over
-from update_text import FIELDS, compose
+from update_text import compose, differences
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
@@ -34,6 +34,7 @@ VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 # As a version of PEP 440 or a semantic one. A commit after a version counts as it, and all before v1.0.0 as v1.0.0-rc1.
 BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*)?(\+[\w.-]+?)?(-[0-9]+-g[0-9a-f]+)?"
 TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
+FIELDS = {"reasons", "results", "failures", "notes", "since", "report", "answers", "lock"}
 MADE = "Update of {} to the files {}"  # the last line of our commits: parent and tree
 CERTIFICATE, TRUST = "certificate", "Add the authority of its certificate to the runner's image (docs/gitea.md)."
 NEEDED = (
@@ -232,7 +233,7 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     kept = [(it.pull["number"], older) for older, it in others.items() if it.pull and it.other]
     title, text = (
         f"{'WIP: ' if plan['reasons'] else ''}chore: template {tag}",
-        compose(tag, plan, answer("_src_path"), kept),
+        compose(tag, plan | differences(tree), answer("_src_path"), kept),
     )
     number = int(update.pull.get("number", 0))
     if number:  # before the push: whatever stops this in between, the next run does both
