@@ -51,7 +51,7 @@ def parse(text: str) -> tuple[int, ...] | None:
 
 def answer(name: str) -> str:
     """Returns one of Copier's own answers, as the file has it on one line."""
-    found = re.search(rf"(?m)^{name}: ['\"]?([^'\"\n]*)", Path(ANSWERS).read_text("utf-8"))
+    found = re.search(rf"(?m)^{name}: ['\"]?([^'\"\n]*)", Path(ANSWERS).read_text("utf-8", "replace"))
     return found[1].strip() if found else ""
 
 
@@ -87,8 +87,8 @@ def refused(status: int, what: str) -> None:
 
 def clone() -> None:
     """Brings the template to TEMPLATE. Only this Gitea is sent a token, only git sees it, and only if it is needed."""
-    need(Path(ANSWERS).exists(), f"{ANSWERS} is not there: put it back (git log -- {ANSWERS}).")
-    source = answer("_src_path").removeprefix("git+")
+    source = answer("_src_path").removeprefix("git+") if Path(ANSWERS).exists() else ""
+    need(source, f"{ANSWERS} is not there, or lacks _src_path: put it back (git log -- {ANSWERS}).")
     # No runner has a key for ssh: such an address of this Gitea is read over HTTP.
     ssh = rf"(ssh://)?git@{re.escape(urlsplit(GITEA).hostname or '')}(:[0-9]+)?[:/]"
     source = re.sub(ssh, lambda _: f"{SERVER}/", source, count=1)
