@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from changes import changed_answers, changed_packages, diff, notes, sizes
+from changes import changed_answers, changed_packages, notes
 from escape import one_line
 from template_versions import parse_version
 
@@ -160,9 +160,6 @@ def explain(before: str, new: str, base: str) -> dict[str, str]:
         "subjects": subjects,
         "notes": notes_since,
         "since": "" if not since else before if git("tag", "--list", before, cwd=TEMPLATE) else since,
-        "workflows": diff(TREE, ".gitea/workflows"),
-        "pyproject": diff(TREE, "pyproject.toml"),
-        "files": sizes(TREE),
         "answers": "\n".join(changed_answers(*(text_of(ANSWERS, commit) for commit in (base, head)))),
         "lock": "\n".join(changed_packages(*(text_of("uv.lock", commit) for commit in (base, head)))),
     }
