@@ -136,12 +136,15 @@ def update(made: Versions, answers: Path, folder: Path) -> str:
     run("git", "commit", "--quiet", "--message", "feat: as its owner wants it", cwd=package)
     before, edited = files(package), edits(package)
     start = f"the update from {made.label}"
+    report, failed = "", None
     try:
         report = copier(made, "update", "--trust", "--defaults", "--vcs-ref", made.new, cwd=package)
-    except Failed as failed:
-        raise Failed(f"{start} is refused: {failed} Correct the template: {RULES}", failed.output) from None
-    if unmerged := run("git", "diff", "--name-only", "--diff-filter=U", cwd=package).split():
+    except Failed as error:
+        failed, report = error, error.output
+    if unmerged := run("git", "diff", "--name-only", "--diff-filter=U", cwd=package).splitlines():
         raise Failed(f"{start} conflicts in {', '.join(unmerged)}. Leave to its owner what is edited: {RULES}", report)
+    if failed:
+        raise Failed(f"{start} is refused: {failed} Correct the template: {RULES}", report)
     stored = folder / "answers.yml"
     stored.write_text(re.sub(r"(?m)^_.*\n", "", (package / ".copier-answers.yml").read_text("utf-8")), "utf-8")
     copy(made, made.new, stored, fresh, "--skip-tasks")

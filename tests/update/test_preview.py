@@ -102,7 +102,7 @@ def test_a_change_is_shown_for_each_package(
         assert "\n+      - name: Compile\n" in seen.files[f"{name}.diff"]
         assert f"\n+# The package {name}\n" in seen.files[f"{name}.diff"]
     assert seen.page.count("\n+      - name: Compile\n") == 2
-    assert seen.page.count("\n.gitea/workflows/ci.yaml") == 2, "what the update says"
+    assert seen.page.count("\n  .gitea/workflows/ci.yaml\n") == 2, "what the update says"
     assert "Of main alone" not in seen.page
     assert "_commit" not in seen.page
     shown = "\n".join(line.removeprefix("| ") for line in seen.log if line.startswith("|"))
@@ -134,7 +134,7 @@ def conflicting(template: Template) -> None:
 def left_behind(template: Template) -> None:
     """An owned file that changes, and that no update brings."""
     template.edit("apply/ownership.py", 'OWNED = (".gitea/", "tests/test_smoke.py")', 'OWNED = (".gitea/",)')
-    name = "template/tests/test_smoke.py"
+    name = "template/tests/test_smoke.py.jinja"
     template.write(name, f"{template.read(name)}# Another line.\n")
 
 
