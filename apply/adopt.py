@@ -156,6 +156,6 @@ def report_kept(run: Run, project: Project, given: Answers, answers: Answers, li
 
 def written_files(run: Run, new: Rendered, earlier: Rendered) -> set[str]:
     """Returns the files that this run or an earlier one, which may have been killed, has written."""
-    written = {run.answers_file, "pyproject.toml", "uv.lock", *run.files.before, *map(aside, filter(owned, new))}
+    written = {run.answers_file, "uv.lock", *run.merged, *run.files.before, *map(aside, filter(owned, new))}
     # A seed file that was edited since is the user's to commit.
     return written | {n for n in new if content(run.root / n) in (new[n], earlier.get(n, b""))}

@@ -125,11 +125,10 @@ def refuse_defaults(changed: Answers, rendered: list[Rendered | Refused]) -> Non
         Refused: it does not take one.
     """
     pairs = zip(changed.items(), rendered, strict=True)
-    if lines := [f"  {key} is {shown(value)}. {one}" for (key, value), one in pairs if isinstance(one, Refused)]:
+    if lines := [f"{key} is {shown(value)} ({one})" for (key, value), one in pairs if isinstance(one, Refused)]:
         raise Refused(
-            "The new version of the template does not take these answers:\n"
-            + "\n".join(lines)
-            + "\nChoose others: run the same command again, with --data NAME=VALUE for each."
+            f"The new version of the template does not take these answers: {'; '.join(lines)}. Choose others: run the "
+            "same command again, with --data NAME=VALUE for each."
         )
 
 

@@ -19,17 +19,6 @@ def git(folder: Path, *arguments: str) -> str:
     return result.stdout.rstrip() if result.returncode == 0 else ""
 
 
-def diff(folder: Path, *names: str) -> str:
-    """Returns what the last commit changes in these files."""
-    text = git(folder, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD^", "HEAD", "--", *names)
-    return "\n".join(line for line in text.splitlines() if not line.startswith(("diff --git ", "index ")))
-
-
-def sizes(folder: Path) -> str:
-    """Returns the files that the last commit changes, each with the number of its lines."""
-    return git(folder, "diff", "--no-color", "--no-ext-diff", "--stat=110,80", "--summary", "HEAD^", "HEAD")
-
-
 def changed_answers(before: str, after: str) -> Lines:
     """Returns the answers that changed, came (+) or went (-), of two texts of the answers file."""
     old, new = (yaml.safe_load(text) or {} for text in (before, after))

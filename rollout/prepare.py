@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from changes import changed_answers, changed_packages, diff, notes, sizes
+from changes import changed_answers, changed_packages, notes
 from escape import one_line
 from template_versions import parse_version
 
@@ -30,7 +30,10 @@ ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 # Removed from the environment at once: the tests do not get them.
 INDEX = {name: os.environ.pop(name, "") for name in ("INDEX_USER", "INDEX_TOKEN")}
 os.environ.pop("VIRTUAL_ENV", None)  # uv's, for this script; the package has its own
-NAME, EMAIL = "template update", "template-update@noreply.invalid"
+# The commits are the bot's, whatever the machine's git is set to; and no hook runs.
+SETTINGS = {"user.name": "template update", "user.email": "template-update@noreply.invalid", "commit.gpgsign": "false"}
+PLAIN = [word for key, value in {**SETTINGS, "core.hooksPath": os.devnull}.items() for word in ("-c", f"{key}={value}")]
+os.environ["GIT_LFS_SKIP_SMUDGE"] = "1"  # the clone of a clone has no such objects
 SYNC = "uv sync --frozen --extra dev"
 CI = Path(".gitea/workflows/ci.yaml")
 TAIL = 40  # lines of what failed
@@ -61,22 +64,32 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
 
 def git(*arguments: str | Path, cwd: Path | None = None, check: bool = True) -> str:
     """Returns what git prints. If git fails, fails the job, or without `check` returns an empty text."""
-    result = subprocess.run(("git", *arguments), cwd=cwd, capture_output=True, text=True, errors="replace")
+    result = subprocess.run(("git", *PLAIN, *arguments), cwd=cwd, capture_output=True, text=True, errors="replace")
     if check and result.returncode:
         fail(f"git {arguments[0]} failed: {result.stderr.strip()!r}")
     return "" if result.returncode else result.stdout.strip()
 
 
-def copier(*arguments: str, cwd: Path, **env: str) -> tuple[bool, str, str]:
-    """Runs Copier, which takes the template from the clone that is here, and keeps its cache in this job."""
-    source = str(read_answers()["_src_path"]).removeprefix("git+")
-    settings = TEMP / "settings/git/config"  # from a file, as git before 2.31 reads none from the environment
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    for address in (source, f"{source}.git"):  # Copier adds `.git` to some addresses
-        git("config", "--file", settings, "--add", f"url.{TEMPLATE}.insteadOf", address)
-    env |= {"XDG_CONFIG_HOME": str(settings.parents[1]), "COPIER_CACHE_DIR": str(TEMP / "copier")}
+def copier(*arguments: str, **env: str) -> tuple[bool, str, str]:
+    """Runs Copier in TREE, with the template from the clone that is here, and keeps its cache in this job."""
+    # A rewritten address (insteadOf) would be a longer one's beginning, too, such as that of a dependency.
+    address = address_of(TEMPLATE)
+    git("commit", "--quiet", "--no-verify", "--all", "--message", "the template is here", cwd=TREE)
     # -P: no module of the package's folder is taken for one of Copier's.
-    return run(sys.executable, "-P", "-m", "copier", *arguments, "--answers-file", ANSWERS, cwd=cwd, env=env)
+    words = (sys.executable, "-P", "-m", "copier", *arguments, "--answers-file", ANSWERS)
+    result = run(*words, cwd=TREE, env=env | {"COPIER_CACHE_DIR": str(TEMP / "copier")})
+    address_of(address)
+    git("reset", "--quiet", "--soft", "HEAD~", cwd=TREE)
+    return result
+
+
+def address_of(new: str | Path) -> str:
+    """Writes the template's address into the answers in TREE. Returns the one that was there, as it was written."""
+    path = TREE / ANSWERS
+    before, key, rest = path.read_bytes().partition(b"_src_path: ")
+    old, end, rest = rest.partition(b"\n")
+    path.write_bytes(b"".join((before, key, str(new).encode(), end, rest)))
+    return old.decode()
 
 
 def commit_of(version: str) -> str:
@@ -93,7 +106,7 @@ def update(before: str, new: str, index: dict[str, str]) -> tuple[str, list[str]
     git("clone", "--quiet", "--no-local", Path.cwd(), TREE)
     # Copier cannot update from a version that is gone, or is none. To copy again is an update, too (apply/adopt.py).
     how = ("update",) if parse_version(before) and commit_of(before) else ("recopy", "--overwrite")
-    succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", new, cwd=TREE, **index)
+    succeeded, report, text = copier(*how, "--trust", "--defaults", "--vcs-ref", new, **index)
     if not succeeded:
         noise = ("Task [", "Nothing was written")
         why = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(noise)]
@@ -102,8 +115,7 @@ def update(before: str, new: str, index: dict[str, str]) -> tuple[str, list[str]
     git("add", "--all", cwd=TREE)
     # The template's own files even where .gitignore has a pattern for them.
     git("add", "--all", "--force", "--", ".gitea", "tests/test_smoke.py", cwd=TREE)
-    bot = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
-    git(*bot, "commit", "--quiet", "--no-verify", "-m", f"chore: template {new}", cwd=TREE)
+    git("commit", "--quiet", "--no-verify", "--message", f"chore: template {new}", cwd=TREE)
     # The reader of the pull request has no HEAD from before it.
     branch = os.environ.get("GITHUB_REF_NAME", "main")
     report = report.replace("git diff HEAD", f"git diff origin/{branch} origin/template/{new}")
@@ -160,9 +172,6 @@ def explain(before: str, new: str, base: str) -> dict[str, str]:
         "subjects": subjects,
         "notes": notes_since,
         "since": "" if not since else before if git("tag", "--list", before, cwd=TEMPLATE) else since,
-        "workflows": diff(TREE, ".gitea/workflows"),
-        "pyproject": diff(TREE, "pyproject.toml"),
-        "files": sizes(TREE),
         "answers": "\n".join(changed_answers(*(text_of(ANSWERS, commit) for commit in (base, head)))),
         "lock": "\n".join(changed_packages(*(text_of("uv.lock", commit) for commit in (base, head)))),
     }

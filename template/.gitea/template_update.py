@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
 from shared import output as hand_over
-from update_text import FIELDS, compose
+from update_text import compose, differences
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
@@ -34,6 +34,7 @@ VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
 # As a version of PEP 440 or a semantic one. A commit after a version counts as it, and all before v1.0.0 as v1.0.0-rc1.
 BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*)?(\+[\w.-]+?)?(-[0-9]+-g[0-9a-f]+)?"
 TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
+FIELDS = {"reasons", "results", "failures", "notes", "since", "report", "answers", "lock"}
 MADE = "Update of {} to the files {}"  # the last line of our commits: parent and tree
 CERTIFICATE, TRUST = "certificate", "Add the authority of its certificate to the runner's image (docs/gitea.md)."
 NEEDED = (
@@ -50,7 +51,7 @@ def parse(text: str) -> tuple[int, ...] | None:
 
 def answer(name: str) -> str:
     """Returns one of Copier's own answers, as the file has it on one line."""
-    found = re.search(rf"(?m)^{name}: ['\"]?([^'\"\n]*)", Path(ANSWERS).read_text("utf-8"))
+    found = re.search(rf"(?m)^{name}: ['\"]?([^'\"\n]*)", Path(ANSWERS).read_text("utf-8", "replace"))
     return found[1].strip() if found else ""
 
 
@@ -86,8 +87,8 @@ def refused(status: int, what: str) -> None:
 
 def clone() -> None:
     """Brings the template to TEMPLATE. Only this Gitea is sent a token, only git sees it, and only if it is needed."""
-    need(Path(ANSWERS).exists(), f"{ANSWERS} is not there: put it back (git log -- {ANSWERS}).")
-    source = answer("_src_path").removeprefix("git+")
+    source = answer("_src_path").removeprefix("git+") if Path(ANSWERS).exists() else ""
+    need(source, f"{ANSWERS} is not there, or lacks _src_path: put it back (git log -- {ANSWERS}).")
     # No runner has a key for ssh: such an address of this Gitea is read over HTTP.
     ssh = rf"(ssh://)?git@{re.escape(urlsplit(GITEA).hostname or '')}(:[0-9]+)?[:/]"
     source = re.sub(ssh, lambda _: f"{SERVER}/", source, count=1)
@@ -232,7 +233,7 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     kept = [(it.pull["number"], older) for older, it in others.items() if it.pull and it.other]
     title, text = (
         f"{'WIP: ' if plan['reasons'] else ''}chore: template {tag}",
-        compose(tag, plan, answer("_src_path"), kept),
+        compose(tag, plan | differences(tree), answer("_src_path"), kept),
     )
     number = int(update.pull.get("number", 0))
     if number:  # before the push: whatever stops this in between, the next run does both

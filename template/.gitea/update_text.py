@@ -7,10 +7,10 @@ standard library. The template owns this file.
 import re
 from typing import Any
 
-from shared import SECRET, one_line
+from shared import SECRET, git, one_line
 
 PART, LINES, LINE, FOLD = 10_000, 300, 500, 40  # characters and lines of a part, characters of a line, unfolded lines
-SECTIONS = {  # a field of what the first job handed over: its heading, how it is shown
+SECTIONS = {  # a field of what the first job handed over, or of `differences`: its heading, how it is shown
     "results": ("Checks", "text"),
     "failures": ("The end of what failed", "text"),
     "notes": ("What changed in the template", "text"),
@@ -21,7 +21,7 @@ SECTIONS = {  # a field of what the first job handed over: its heading, how it i
     "lock": ("uv.lock", "text"),
     "files": ("All files", "text"),
 }
-FIELDS = {*SECTIONS, "reasons", "since"}
+DIFF = "-c core.quotePath=false diff --no-color --no-ext-diff --no-textconv HEAD".split()
 ADVICE = (
     "Merge this to take that version, or close it to stay: it does not come again by itself. While it is open, it "
     "follows the default branch, until somebody else pushes a commit to its branch.\n"
@@ -47,6 +47,15 @@ def fenced(text: object, language: str = "text") -> str:
     return block if len(kept) <= FOLD else f"<details><summary>{len(lines)} lines</summary>\n\n{block}\n</details>\n"
 
 
+def differences(tree: str) -> dict[str, str]:
+    """Returns what a tree of files changes here. This job looks itself: the first one could tell something else."""
+    return {
+        "workflows": git(*DIFF, tree, "--", ".gitea/workflows"),
+        "pyproject": git(*DIFF, tree, "--", "pyproject.toml"),
+        "files": " " + git(*DIFF, "--stat=110,80", "--summary", tree),
+    }
+
+
 def compare(tag: str, since: str, template: str) -> str:
     """Returns a link to what changed in the template, if its address is a page and `since` names a commit there."""
     page = re.fullmatch(r"(?:git\+)?(https?://[\w.:-]+/[\w./~-]+?)(\.git)?/?", template)
@@ -59,7 +68,7 @@ def compose(tag: str, plan: dict[str, Any], template: str, kept: list[tuple[int,
 
     Args:
         tag: The template's version.
-        plan: What the first job handed over.
+        plan: What the first job handed over, and the differences.
         template: The template's address.
         kept: The pull requests that this one replaces, but whose branches hold somebody's commits: number and version.
     """

@@ -62,9 +62,9 @@ class Town:
         return repo.wait_end(wait_for(f"update run {count} of {name}", there, 60), 300)
 
     def pulls(self, name: str, state: str = "open") -> dict[str, dict]:
-        """Give the pull requests of a package by their branch."""
+        """Give the pull requests of a package by their branch, which may be gone."""
         found = self.owner.server.api("GET", f"repos/{self.packages[name].path}/pulls", state=state)
-        return {pull["head"]["ref"]: pull for pull in found}
+        return {pull["head"]["label"]: pull for pull in found}
 
 
 def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]]) -> Town:

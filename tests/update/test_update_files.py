@@ -42,8 +42,7 @@ def test_an_answer_that_a_newer_version_refuses(mine: Package, later: Template) 
     later.tag("2.0.0", "feat: another owner")
     said = refused(mine, "v2.0.0")
     assert (
-        "does not take these answers: gitea_owner is \"acme\". Validation error for question 'gitea_owner': Write"
-        in said
+        "does not take these answers: gitea_owner is \"acme\" (Validation error for question 'gitea_owner': W" in said
     )
     assert "run the same command again, with --data NAME=VALUE for each." in said
     done = mine.copier("update", "--trust", "--defaults", "--vcs-ref", "v2.0.0", "--data", "gitea_owner=a-c-m-e")

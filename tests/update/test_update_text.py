@@ -15,7 +15,7 @@ from versions import Folder
 
 sys.path.insert(0, str(ROOT / "rollout"))
 
-from changes import changed_answers, changed_packages, diff, notes, sizes
+from changes import changed_answers, changed_packages, notes
 
 FIELDS = "reasons since notes report workflows pyproject answers lock files results failures".split()
 ADDRESS = "git+https://git.example.org/acme/template.git"
@@ -184,16 +184,27 @@ def test_every_changed_file_is_there(tmp_path: Any, env: dict[str, str]) -> None
     there = Folder(tmp_path / "x", env)
     there.git("init", "--quiet", "-b", "main")
     there.write("a.txt", "a\n")
+    there.write("pyproject.toml", "a\n")
     there.write("run", "x\n")
     there.commit("one")
     there.write("ü.txt", "b\n")
+    there.write("pyproject.toml", "b\n")
+    there.write(".gitea/workflows/mine.yaml", "b\n")
     there.write("a.txt", "b\n")
     (there.path / "run").chmod(0o755)
     there.commit("two")
-    text = sizes(there.path)
-    for line in (" a.txt | 2 +-", " ü.txt | 1 +", "mode change 100644 => 100755 run"):
-        assert line in text
-    assert diff(there.path, "a.txt").splitlines() == ["--- a/a.txt", "+++ b/a.txt", "@@ -1 +1 @@", "-a", "+b"]
+    there.git("tag", "new")
+    there.git("checkout", "--quiet", "HEAD^")
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); from update_text import differences; "
+        "print(json.dumps(differences('new^{tree}')))"
+    )
+    shown = json.loads(there.do(sys.executable, "-c", code, ROOT / "template/.gitea"))
+    lines = [" ".join(line.split()) for line in shown["files"].splitlines()]
+    assert {"a.txt | 2 +-", "ü.txt | 1 +", "mode change 100644 => 100755 run"} <= set(lines)
+    assert shown["pyproject"].endswith("@@ -1 +1 @@\n-a\n+b")
+    assert "+++ b/.gitea/workflows/mine.yaml" in shown["workflows"]
+    assert "a.txt" not in shown["pyproject"] + shown["workflows"]
 
 
 def test_a_pull_request_tells_all_of_it(scene: Scene) -> None:
