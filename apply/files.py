@@ -58,7 +58,7 @@ class Files:
             path = self.root / name
             if old is not None:
                 self.write(name, old)
-                path.chmod(self.modes[name])
+                path.chmod(self.modes.get(name, mode(path)))
                 continue
             path.unlink(missing_ok=True)
             for folder in (self.root / parent for parent in Path(name).parents[:-1]):
