@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["copier==9.19.1", "packaging==26.3", "pyyaml==6.0.3"]
+# dependencies = ["copier==9.19.1", "packaging==26.3"]
 # ///
 """Shows what a change of the template does to each known package: to a new one, and to one that is updated.
 
@@ -18,7 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "template/.gitea"))
 
-from changes import diff, sizes  # noqa: E402
 from package_update import Failed, Versions, copy, update  # noqa: E402
 from packaging.version import Version  # noqa: E402
 from shared import git, marked, need, one_line, summary  # noqa: E402
@@ -27,6 +26,7 @@ from update_text import fenced  # noqa: E402
 
 WHOLE = 1_000_000  # characters of a difference that are kept in a file
 TAIL = 40  # lines of what failed
+DIFF = "-c core.quotePath=false diff --no-color --no-ext-diff --no-textconv".split()
 BOT = ("-c", "user.name=preview", "-c", "user.email=preview@noreply.invalid", "-c", "commit.gpgSign=false")
 OF_COPIER = re.compile(r"(?m)^_.*\n")  # answers that are no answers: the version, the template's address
 
@@ -88,7 +88,7 @@ def compare(made: Versions, answers: Path, folder: Path) -> Path:
 
 def counted(repository: Path) -> str:
     """Returns how many files and lines the last commit changes."""
-    rows = [row.split("\t") for row in git("diff", "--numstat", "HEAD^", "HEAD", cwd=repository).splitlines()]
+    rows = [row.split("\t") for row in git(*DIFF, "--numstat", "HEAD^", "HEAD", cwd=repository).splitlines()]
     added, removed = (sum(int(row[place]) for row in rows if row[place].isdigit()) for place in (0, 1))
     return f"{len(rows)} file{'s' * (len(rows) != 1)}, +{added} -{removed}" if rows else "no change"
 
@@ -98,7 +98,8 @@ def look(made: Versions, answers: Path, folder: Path) -> Seen:
     seen = Seen(answers.stem)
     try:
         repository = compare(made, answers, folder)
-        seen.difference, seen.files = escaped(diff(repository)), escaped(sizes(repository))
+        seen.difference = escaped(git(*DIFF, "HEAD^", "HEAD", cwd=repository))
+        seen.files = escaped(git(*DIFF, "--stat=110,80", "--summary", "HEAD^", "HEAD", cwd=repository))
         seen.line = f"{counted(repository)}; update from {made.label}: failed"
         seen.report = escaped(update(made, answers, folder))
         seen.line = seen.line.removesuffix("failed") + "ok"

@@ -154,7 +154,7 @@ def unrendered(template: Template) -> None:
         (
             conflicting,
             "1 file, .1 -1; update from v1.4.0: failed",
-            "the update from v1.4.0 conflicts in README.md. Leave ",
+            "the update from v1.4.0 conflicts in README.md, pyproject.toml. Leave ",
         ),
         (
             left_behind,
