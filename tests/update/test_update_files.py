@@ -28,6 +28,7 @@ def refused(mine: Package, version: str) -> str:
     """See that an update is refused and changes nothing; return what it says."""
     done = mine.copier("update", "--trust", "--defaults", "--vcs-ref", version)
     assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stderr
     assert mine.git("status", "--porcelain") == ""
     return " ".join(done.stderr.split())
 

@@ -14,7 +14,7 @@ from record import RECORDED
 from versions import ROOT, Package
 
 RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
-SCRIPTS = ("rollout/prepare.py", "rollout/rollout.py")
+SCRIPTS = ("rollout/prepare.py", "rollout/preview.py", "rollout/rollout.py")
 
 
 def script(name: str) -> dict:

@@ -49,12 +49,25 @@ def test_template_is_tagged(template: Package) -> None:
     assert list(template.tags()) == ["v0.1.0"]
 
 
-def test_template_pull_request_tags_nothing(template: Package) -> None:
-    """A pull request is told of and tags nothing."""
+def test_template_pull_request_is_previewed(template: Package) -> None:
+    """A pull request tags nothing; it shows what it changes in each package, and no line of that is a command."""
+    for name in ("mlflow-utils", "ray-serve-apps"):
+        (template.path / f"packages/{name}.yaml").unlink()
+    template.commit("test: one package is enough")
+    template.git("checkout", "-q", "-b", "feature")
+    template.write("template/.gitea/hostile.txt", "::set-env name=PLANTED::x\n\r::add-mask::the\n::error::planted\n")
+    template.commit("feat: a file more", push=False)
+    template.git("push", "-q", "origin", "feature")
     run = template.run(workflow=own_workflow(template), event="pull_request", ref="refs/pull/1/merge")
-    assert run.jobs == {"lint": "success", "test": "success", "notify": "success"}, run
+    assert run.jobs == {"lint": "success", "test": "success", "preview": "success", "notify": "success"}, run
     assert template.tags() == {}
     assert len(template.ntfy.received) == 1
+    log = run.log("preview")
+    assert "\nhandler-base: 1 file, +3 -0; update from origin/main: ok" in log
+    assert "\n| +::set-env name=PLANTED::x" in log
+    taken = {command: [name for other, name, _ in run.commands if other == command] for command, *_ in run.commands}
+    assert "PLANTED" not in taken["set-env"]
+    assert not {"add-mask", "error"} & set(taken)
 
 
 def test_template_ships_what_it_uses() -> None:
