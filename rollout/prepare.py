@@ -77,7 +77,10 @@ def copier(*arguments: str, **env: str) -> tuple[bool, str, str]:
     git("commit", "--quiet", "--no-verify", "--all", "--message", "the template is here", cwd=TREE)
     # -P: no module of the package's folder is taken for one of Copier's.
     words = (sys.executable, "-P", "-m", "copier", *arguments, "--answers-file", ANSWERS)
-    result = run(*words, cwd=TREE, env=env | {"COPIER_CACHE_DIR": str(TEMP / "copier")})
+    count = os.environ.get("GIT_CONFIG_COUNT", "0")
+    hooks = {f"GIT_CONFIG_KEY_{count}": "core.hooksPath", f"GIT_CONFIG_VALUE_{count}": os.devnull}
+    env |= {"COPIER_CACHE_DIR": str(TEMP / "copier"), "GIT_CONFIG_COUNT": str(int(count) + 1), **hooks}
+    result = run(*words, cwd=TREE, env=env)
     address_of(address)
     git("reset", "--quiet", "--soft", "HEAD~", cwd=TREE)
     return result
