@@ -277,8 +277,8 @@ def test_defaults_are_those_of_the_decision_record(template: Path, folder: Path)
 
 def test_packages_look_for_a_newer_template_at_different_times(ask: Callable) -> None:
     """A thousand of them start in all minutes of the week, and each time is one that cron takes."""
-    times = {ask(project_name=f"package-{number}")["update_time"] for number in range(100)}
-    assert len(times) > 95
+    times = {ask(project_name=f"package-{number}")["update_time"] for number in range(20)}
+    assert len(times) == 20
     for time in times:
         minute, hour, *any_day, day = time.split()
         assert (int(minute) < 60, int(hour) < 24, any_day, int(day) < 7) == (True, True, ["*", "*"], True)

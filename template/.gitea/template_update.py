@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
 from shared import output as hand_over
@@ -183,7 +183,7 @@ def settled(tag: str, base: str, update: Update) -> str:
     if number:
         say(f"pull request #{number} is made again, as {base} has moved on.")
         return ""
-    status, pull = api("GET", f"/pulls/{base}/{branch}", 404)
+    status, pull = api("GET", f"/pulls/{quote(base, safe='')}/{branch}", 404)
     if status == 200 and os.environ.get("ONCE_MORE") != "true":
         how = "To have it once more, run this workflow by hand with `again`."
         return f"pull request #{pull['number']} ({pull['state']}) already has {tag}. {how}"

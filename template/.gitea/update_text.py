@@ -9,7 +9,7 @@ from typing import Any
 
 from shared import SECRET, git, one_line
 
-PART, LINES, LINE, FOLD = 10_000, 300, 500, 40  # characters and lines of a part, characters of a line, unfolded lines
+PART, LINES, LINE, FOLD = 7_000, 300, 500, 40  # characters and lines of a part, characters of a line, unfolded lines
 SECTIONS = {  # a field of what the first job handed over, or of `differences`: its heading, how it is shown
     "results": ("Checks", "text"),
     "failures": ("The end of what failed", "text"),

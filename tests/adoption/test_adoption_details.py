@@ -180,6 +180,7 @@ def test_group_dev_is_completed_by_the_extra(existing: Callable[..., Repository]
         assert (repository.path / ".venv/bin" / tool).exists()
 
 
+@pytest.mark.slow
 def test_master_is_renamed_by_a_person(adopted: Callable[[str], Adopted]) -> None:
     """On master nothing would ever be published, without a word."""
     repository, said = adopted("branch-master")
@@ -197,7 +198,7 @@ def test_master_is_renamed_by_a_person(adopted: Callable[[str], Adopted]) -> Non
     [
         pytest.param("git checkout -q --detach", "adopt", marks=pytest.mark.slow),
         pytest.param("git switch -q -c feature", "feature", marks=pytest.mark.slow),
-        ("git branch -m trunk", "main"),
+        pytest.param("git branch -m trunk", "main", marks=pytest.mark.slow),
         pytest.param("git branch -m trunk; git checkout -q --detach", "adopt", marks=pytest.mark.slow),
         ("git branch -m master; git switch -q -c 'x;y'", "x;y"),
     ],

@@ -252,6 +252,7 @@ def test_a_source_becomes_the_index(
     assert "git+file" not in (made.path / "uv.lock").read_text()
 
 
+@pytest.mark.slow
 def test_an_address_becomes_the_index(
     repository: Callable[..., Repository], template: Path, forge: Forge, tmp_path: Path
 ) -> None:
@@ -304,6 +305,7 @@ def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository
     assert pyproject(made)["project"]["name"] == "my-toolz"
 
 
+@pytest.mark.slow
 def test_a_folder_called_like_what_tests_need(repository: Callable[..., Repository], template: Path) -> None:
     """pyproject.toml says the name, whatever the folder is called; the name itself cannot be one of these."""
     made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": ""}, name="pluggy")

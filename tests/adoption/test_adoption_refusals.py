@@ -121,6 +121,7 @@ def test_uv_that_only_its_variable_names(small: Repository, template: Path) -> N
     assert (small.path / "uv.lock").exists()
 
 
+@pytest.mark.slow
 def test_a_repository_of_another_template(existing: Callable[..., Repository], template: Path) -> None:
     """Its answers stay; with a file of its own the two live side by side."""
     repository = existing("other-template")
@@ -159,7 +160,7 @@ def test_a_symbolic_link(link: str, small: Repository, template: Path) -> None:
     assert f"{link} is a symbolic link" in refused(small, template)
 
 
-@pytest.mark.parametrize("git", [False, True])
+@pytest.mark.parametrize("git", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_folder_without_a_commit(git: bool, small: Repository, template: Path) -> None:
     """What pyproject.toml was would be lost, and the first commit would lack the code."""
     shutil.rmtree(small.path / ".git")

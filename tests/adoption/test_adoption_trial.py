@@ -278,6 +278,7 @@ def test_a_first_push_that_is_green(repository: Callable[[dict[str, str]], Repos
     assert not {".venv", "dist", "release"} & {path.name for path in made.path.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_module_of_another_system(repository: Callable[[dict[str, str]], Repository], template: Path) -> None:
     """The list has the command that leaves it out, and then the smoke test passes."""
     made = repository(
@@ -387,6 +388,7 @@ def test_what_does_not_build_is_in_the_list(repository: Callable[[dict[str, str]
     assert "# the environment cannot be installed: " in left
 
 
+@pytest.mark.slow
 def test_a_second_smoke_test(repository: Callable[[dict[str, str]], Repository], template: Path) -> None:
     """Pytest would take one for the other, and stop."""
     made = repository(

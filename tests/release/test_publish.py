@@ -98,6 +98,7 @@ def at_once(world: World, commits: list[str]) -> list[Job]:
     return jobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [pytest.param("preflight", marks=pytest.mark.slow), "tag"])
 def test_lost_race_says_to_run_all_jobs_again(world: World, step: str) -> None:
     """The tag that came first stays, publish alone cannot be healed, and all jobs build the next version."""

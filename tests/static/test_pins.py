@@ -7,6 +7,7 @@ import yaml
 from pins import PINS, ROOT, pins
 
 
+@pytest.mark.slow  # it asks the index
 @pytest.mark.parametrize("name", PINS)
 def test_pins_are_what_uv_resolves(name: str, tmp_path: Path) -> None:
     """The files are uv's own, and as new as this repository's tools."""

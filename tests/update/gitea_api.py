@@ -148,8 +148,9 @@ class Gitea(Forge):
             return super()._route(environ, path, method, user, password)
         kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         body = environ["wsgi.input"].read()
-        owner, name, rest = re.match(r"/api/v1/repos/([^/]+)/([^/]+)(.*)", path).groups()
-        call, match = self._documented(method, unquote(rest), environ.get("QUERY_STRING", ""), body)
+        # As sent: a / within a part is one part to Gitea if it came as %2F.
+        owner, name, rest = re.search(r"/api/v1/repos/([^/]+)/([^/]+)(.*)", environ["loopback.path"]).groups()
+        call, match = self._documented(method, rest, environ.get("QUERY_STRING", ""), body)
         if not call:
             return refusal(404, "not found")
         self.calls.append((call.name, f"{owner}/{name}", token))
@@ -168,13 +169,13 @@ class Gitea(Forge):
         query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
         return getattr(self, f"_{call.name}")(repository, match, query, json.loads(body or b"{}"))
 
-    def _documented(self, method: str, rest: str, query: str, body: bytes) -> tuple[Call | None, re.Match | None]:
+    def _documented(self, method: str, rest: str, query: str, body: bytes) -> tuple[Call | None, dict[str, str]]:
         for call in DOCUMENTED:
             if call.method == method and (match := re.fullmatch(call.path, rest)):
                 break
         else:
             self.wrong.append(f"{method} {rest} is not in Gitea's API")
-            return None, None
+            return None, {}
         given = json.loads(body or b"{}")
         if unknown := set(dict(parse_qsl(query))) - call.query:
             self.wrong.append(f"{method} {rest} takes no {unknown}")
@@ -187,7 +188,7 @@ class Gitea(Forge):
                 self.wrong.append(f"{method} {rest}: {key} is a {type(given[key]).__name__}")
         if given.get("state", "open") not in ("open", "closed"):
             self.wrong.append(f"{method} {rest}: no such state {given['state']}")
-        return call, match
+        return call, {key: unquote(part) for key, part in match.groupdict().items()}
 
     def _repository(self, repository: Repository, *_: Any) -> Answer:
         what = {
@@ -198,7 +199,7 @@ class Gitea(Forge):
         }
         return answer(200, what | repository.more)
 
-    def _raw(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+    def _raw(self, repository: Repository, match: dict[str, str], *_: Any) -> Answer:
         if repository.answers is not None and match["file"] == ".copier-answers.yml":
             return answer(200, repository.answers)
         if match["file"] in repository.files:
@@ -209,7 +210,7 @@ class Gitea(Forge):
         shown = subprocess.run(words, cwd=self.bare(repository.name), capture_output=True, text=True, check=False)
         return answer(200, shown.stdout) if shown.returncode == 0 else refusal(404, "GetRawFile")
 
-    def _branch(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+    def _branch(self, repository: Repository, match: dict[str, str], *_: Any) -> Answer:
         words = ("git", "log", "-1", "--format=%H%n%ae", f"refs/heads/{match['branch']}", "--")
         shown = subprocess.run(words, cwd=self.bare(repository.name), capture_output=True, text=True, check=False)
         if shown.returncode:
@@ -223,7 +224,7 @@ class Gitea(Forge):
         chosen = [pull for pull in repository.pulls if state in ("all", pull["state"])][::-1]
         return answer(200, chosen[(page - 1) * limit : page * limit])
 
-    def _pull(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+    def _pull(self, repository: Repository, match: dict[str, str], *_: Any) -> Answer:
         for pull in repository.pulls:
             if (pull["base"]["ref"], pull["head"]["ref"]) == (match["base"], match["head"]):
                 return answer(200, pull)
@@ -250,14 +251,16 @@ class Gitea(Forge):
         repository.pulls.append(pull)
         return answer(201, pull)
 
-    def _edit(self, repository: Repository, match: re.Match, _query: Any, body: dict[str, Any]) -> Answer:
+    def _edit(self, repository: Repository, match: dict[str, str], _query: Any, body: dict[str, Any]) -> Answer:
         for pull in repository.pulls:
             if pull["number"] == int(match["index"]):
                 pull.update({key: value for key, value in body.items() if key in ("state", "title", "body")})
                 return answer(201, pull)
         return refusal(404, "not found")
 
-    def _dispatch(self, repository: Repository, match: re.Match, query: dict[str, str], body: dict[str, Any]) -> Answer:
+    def _dispatch(
+        self, repository: Repository, match: dict[str, str], query: dict[str, str], body: dict[str, Any]
+    ) -> Answer:
         if match["file"] != "template-update.yaml" or not repository.workflow:
             return refusal(404, f'workflow "{match["file"]}" doesn\'t exist')
         repository.dispatched.append(body)

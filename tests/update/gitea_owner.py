@@ -63,13 +63,13 @@ class GiteaOwner(Gitea):
         link = (("Link", f'<{self.outside}{path}?limit={size}&page={last}>; rel="last"'),)
         return answer(200, items[(number - 1) * size : number * size], link if self.links and number < last else ())
 
-    def _compare(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+    def _compare(self, repository: Repository, match: dict[str, str], *_: Any) -> Answer:
         if (match["base"], match["head"]) != (repository.tag, repository.default_branch):
             return refusal(404, "not found")
         commits = [{"sha": "0" * 40, "commit": {"message": message}} for message in repository.commits]
         return answer(200, {"total_commits": len(commits), "commits": commits})
 
-    def _state(self, repository: Repository, match: re.Match, *_: Any) -> Answer:
+    def _state(self, repository: Repository, match: dict[str, str], *_: Any) -> Answer:
         if repository.state is None or match["ref"] != repository.default_branch:
             return refusal(404, "not found")
         return answer(200, {"state": repository.state, "statuses": [], "total_count": 1})

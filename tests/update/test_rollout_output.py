@@ -74,7 +74,7 @@ def test_a_reader_that_stops_early_is_no_error(template: Template, acme: GiteaOw
     assert not re.search("Traceback|BrokenPipe", done.stderr)
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", pytest.param("json", marks=pytest.mark.slow)])
 def test_ctrl_c_shows_what_is_known(template: Template, acme: GiteaOwner, form: str) -> None:
     """The table of the rest, and 130."""
     over, reached = threading.Event(), threading.Event()
@@ -86,7 +86,7 @@ def test_ctrl_c_shows_what_is_known(template: Template, acme: GiteaOwner, form: 
 
     acme.stop = stop
     process = subprocess.Popen(
-        command(template, "status", "--owner", "acme", "--format", form),
+        ("env", "--default-signal=INT", *command(template, "status", "--owner", "acme", "--format", form)),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT},
         env=template.env | {"GITEA_URL": acme.inside, "ROLLOUT_TOKEN": BOT},
     )

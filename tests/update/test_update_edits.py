@@ -1,6 +1,7 @@
 """What users do to their own repository, and what an update over a year makes of it, with the real tools afterwards."""
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -294,7 +295,9 @@ def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Call
     assert "tests/test_smoke.py" in mine.owned()
 
 
-@pytest.mark.parametrize("group", [pytest.param(g, marks=pytest.mark.slow) if g == "moved" else g for g in GROUPS])
+@pytest.mark.parametrize(
+    "group", [pytest.param(g, marks=pytest.mark.slow) if g in ("moved", "renamed") else g for g in GROUPS]
+)
 def test_edits_of_a_group_survive(
     package: Callable[..., Package], rendered: Callable[..., Package], group: str
 ) -> None:
@@ -304,6 +307,23 @@ def test_edits_of_a_group_survive(
     if OTHER_PACKAGES.isdisjoint(GROUPS[group]):
         assert mine.owned() == rendered(NEWEST, **OLD).owned()
     assert "tests/test_smoke.py" in mine.owned()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in EDITS if name != "test_deleted"])
+def test_steps_lead_where_one_jump_does(package: Callable[..., Package], name: str) -> None:
+    """From version to version of the year, the same files come out, and nothing more is said of the user's edits."""
+    mine = package(FIRST, **({**OLD, "cli": "true"} if name.endswith("with_cli") else OLD))
+    EDITS[name].do(mine)
+    mine.commit("fix: mine")
+    jump = Package(shutil.copytree(mine.path, mine.path.with_name("jump") / mine.path.name, symlinks=True), mine.env)
+    said = jump.update(NEWEST)
+    jump.commit("chore: update")
+    for version in VERSIONS[1:]:
+        report = mine.update(version)
+        assert report.count("not your edit") <= said.count("not your edit")
+        mine.commit("chore: update")
+    assert mine.files() == jump.files()
 
 
 def test_every_edit_is_tried() -> None:

@@ -63,10 +63,10 @@ def program() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def own() -> ModuleType:
-    """The program of the package that looks and opens."""
+    """What the package's program makes its text with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "template/.gitea")
-        return importlib.import_module("template_update")
+        return importlib.import_module("update_text")
 
 
 def test_what_is_run_is_what_ci_runs(
@@ -119,7 +119,7 @@ def test_a_token_is_in_no_step_that_runs_others_code(workflows: dict[str, dict])
 @pytest.mark.parametrize("text", ["plain", "```\nx\n```", "``````", "`a` ```` b"])
 def test_a_fence_holds_what_it_holds(own: ModuleType, text: str) -> None:
     """No text ends its own code block."""
-    first, *middle, last = own.fenced(text).rstrip("\n").split("\n")
+    first, *middle, last = own.fenced(text).strip("\n").split("\n")
     assert "\n".join(middle) == text
     assert first == f"{last}text"
     assert set(last) == {"`"}
@@ -129,17 +129,17 @@ def test_a_fence_holds_what_it_holds(own: ModuleType, text: str) -> None:
 def test_a_text_is_bounded(own: ModuleType) -> None:
     """Whatever the first job hands over, Gitea gets a text that a person can read."""
     shown = own.fenced("\n".join(["x" * 10_000] * 10_000))
-    assert len(shown) < own.LINES * (own.LINE + 1) + 100
-    assert "and 9800 lines more" in shown
+    assert len(shown) < own.PART + 200
+    assert f"and {10_000 - own.PART // (own.LINE + 1)} lines more" in shown
 
 
 @pytest.mark.parametrize("line", ["x" * 10_000, "`" * 10_000])
 def test_no_text_of_the_first_job_hides_what_comes_after_it(own: ModuleType, line: str) -> None:
     """The last paragraph warns the reviewer: it is there, outside of every code block, whatever was handed over."""
-    plan = dict.fromkeys(own.FIELDS, "\n".join([line] * 10_000))
-    text = own.compose("v1.2.0", plan)
-    assert len(text) <= own.LONGEST
+    plan = dict.fromkeys([*own.SECTIONS, "reasons", "since"], "\n".join([line] * 10_000))
+    text = own.compose("v1.2.0", plan, "https://git.test/acme/template", [])
+    assert len(text) <= 80_000
     assert text.endswith("it runs with this repository's secrets then.\n")
     blocks = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
-    assert len(blocks) == len(own.FIELDS)
+    assert len(blocks) == len(own.SECTIONS) + 1
     assert not [token for token in blocks if "Read what changes" in token.content]

@@ -45,10 +45,10 @@ def test_an_open_one_follows_main(scene: Scene) -> None:
     assert (scene.heads, pull) == before
 
 
-SLOW = [pytest.param(how, marks=pytest.mark.slow) for how in ("author", "below")]
+SLOW = [pytest.param(how, marks=pytest.mark.slow) for how in ("neither", "author", "below")]
 
 
-@pytest.mark.parametrize("how", ["committer", "neither", *SLOW])
+@pytest.mark.parametrize("how", ["committer", *SLOW])
 def test_a_persons_commit_is_left(scene: Scene, how: str) -> None:
     """Added, amended, amended in the bot's name, or put below the bot's: left, and the next version says so."""
     scene.run()
@@ -88,6 +88,7 @@ def test_a_persons_commit_is_left(scene: Scene, how: str) -> None:
     assert scene.heads[BRANCH] == theirs
 
 
+@pytest.mark.slow
 def test_a_closed_one_can_be_asked_for_again(scene: Scene) -> None:
     """Its branch goes; a run by hand with `again` makes another, and a branch of a person's is not overwritten."""
     scene.run()
@@ -111,6 +112,7 @@ def test_a_closed_one_can_be_asked_for_again(scene: Scene) -> None:
     assert (scene.heads[BRANCH], len(scene.pulls)) == (theirs, 2)
 
 
+@pytest.mark.slow
 def test_branches_of_older_ones_go(scene: Scene) -> None:
     """Of those that were merged or are replaced now, if they hold the bot's commit alone and nobody else uses them."""
     scene.run()
@@ -154,6 +156,7 @@ def test_what_a_person_can_cause_is_said_in_a_sentence(scene: Scene, kind: str) 
     assert scene.pulls == []
 
 
+@pytest.mark.slow
 def test_answers_with_other_line_ends(scene: Scene) -> None:
     """CRLF, as an editor on Windows leaves them: the update is made."""
     path = scene.package.path / ".copier-answers.yml"

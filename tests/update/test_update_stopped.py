@@ -112,7 +112,7 @@ WAYS = {"killed": [KILL], "interrupted": [INT, INT, INT], "hung up": [HUP], "end
 
 @pytest.mark.parametrize(
     ("part", "way", "stash"),
-    [(0.75, "killed", False), (0.85, "killed", True), (0.9, "interrupted", False), (0.8, "hung up", False)],
+    [(0.75, "killed", False), (0.9, "interrupted", False)],
 )
 def test_an_update_that_is_stopped(
     undisturbed: Undisturbed, tmp_path: Path, part: float, way: str, stash: bool
@@ -137,7 +137,14 @@ def cut(mine: Package, undisturbed: Undisturbed, *names: str) -> None:
     mine.do(sys.executable, Path(__file__).parents[2] / "apply/run.py", "begin", ".copier-answers.yml", NEWEST)
 
 
-@pytest.mark.parametrize("names", [(), ("pyproject.toml",), (".gitea/tell.py", ".gitea/tell_before.py", "uv.lock")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param((), marks=pytest.mark.slow),
+        ("pyproject.toml",),
+        pytest.param((".gitea/tell.py", ".gitea/tell_before.py", "uv.lock"), marks=pytest.mark.slow),
+    ],
+)
 def test_half_an_update_is_finished(undisturbed: Undisturbed, tmp_path: Path, names: tuple[str, ...]) -> None:
     """After each of its steps, whoever committed that."""
     mine = Package(shutil.copytree(undisturbed.package.path, tmp_path / "mine"), undisturbed.package.env)

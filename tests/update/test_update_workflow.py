@@ -215,6 +215,7 @@ def test_red_lint_and_tests_make_a_draft(scene: Scene) -> None:
     assert "uv run --no-sync ruff format --check: passed" in pull["body"]
 
 
+@pytest.mark.slow
 def test_a_branch_of_a_persons_is_left(scene: Scene) -> None:
     """Somebody's commit on the branch, and no pull request: not lost, even if it came while this ran."""
     commit = scene.package.commit("fix: by hand")
@@ -303,6 +304,7 @@ def test_an_older_gitea_needs_a_bot(scene: Scene) -> None:
     assert [pull["head"]["ref"] for pull in scene.pulls] == [BRANCH]
 
 
+@pytest.mark.slow
 def test_a_token_that_nobody_knows(scene: Scene) -> None:
     """A secret that is wrong, expired or deleted: one sentence, nothing changed."""
     run = scene.run(BAD)
@@ -312,6 +314,7 @@ def test_a_token_that_nobody_knows(scene: Scene) -> None:
     assert (set(scene.heads), scene.pulls) == ({"main"}, [])
 
 
+@pytest.mark.slow
 def test_a_private_template_needs_a_token_that_may_read_it(scene: Scene) -> None:
     """Private, and gone: the same for those who may not see it."""
     scene.gitea.known[TEMPLATE].private = True
@@ -338,6 +341,7 @@ def kill_steps(folder: Path) -> None:
                 os.kill(int(command.parent.name), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_run_again(scene: Scene) -> None:
     """The runner dies between the push and the pull request; the next run ends with one branch, one pull request."""
     process = scene.start(BOT)
@@ -387,6 +391,7 @@ def test_another_branch_is_refused(scene: Scene) -> None:
     assert (set(scene.heads), scene.pulls) == ({"main", "feature"}, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 502])
 def test_gitea_in_trouble_is_asked_again(scene: Scene, status: int) -> None:
     """Two answers that are Gitea's own fault, then the right one."""
@@ -419,6 +424,7 @@ def test_this_stand_in_is_strict(gitea: Gitea) -> None:
     gitea.wrong.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["v0.9.9", pytest.param("0123abc", marks=pytest.mark.slow)])
 def test_a_version_that_the_template_has_lost(scene: Scene, version: str) -> None:
     """Its base is gone: the update is made even so, and the text says what that means."""

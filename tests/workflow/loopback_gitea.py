@@ -36,8 +36,9 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Handler(WSGIRequestHandler):
     def get_environ(self) -> Environ:
-        """Add a way to hang up, which WSGI has none for."""
+        """Add a way to hang up, and the path as it was sent: WSGI has neither."""
         environ = super().get_environ()
+        environ["loopback.path"] = self.path.partition("?")[0]
         environ["loopback.hang_up"] = lambda: self.connection.shutdown(socket.SHUT_RDWR)
         return environ
 

@@ -156,6 +156,7 @@ def test_installs(package: Package, tmp_path: Path) -> None:
     assert says(with_pip / "venv/bin/python", with_pip) == "0.1.0"
 
 
+@pytest.mark.slow
 def test_lint_failure(package: Package) -> None:
     """What ruff refuses is not published, and the message says lint."""
     package.write("handler_base/extra.py", "import os\n")
@@ -210,6 +211,7 @@ def test_other_branch(package: Package) -> None:
     assert_nothing_published(package)
 
 
+@pytest.mark.slow
 def test_wheel_that_does_not_import(package: Package) -> None:
     """A package that works in its tree only is found by the test job."""
     package.write("handler_base/data.txt", "kept out of the wheel\n")
