@@ -15,7 +15,7 @@ OWNED = (".gitea/", "tests/test_smoke.py")  # as in apply/ownership.py
 MERGED = ("pyproject.toml", "uv.lock", ".copier-answers.yml")
 DEPENDENCY, RULE = "packaging", "UP"
 RULES = "docs/updating.md says how to change the template without breaking packages."
-NOISE = ("Task [", "Nothing was written")
+NOISE = ("Task ", "Nothing was written", "> Running task", "Updating to template")
 WHO = {
     f"GIT_{who}_{key}": f"owner{'@noreply.invalid' * (key == 'EMAIL')}"
     for who in ("AUTHOR", "COMMITTER")
@@ -64,7 +64,7 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
     )
     if done.returncode:
         output = f"{done.stdout}\n{done.stderr}"
-        said = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(NOISE)]
+        said = [line for line in map(str.strip, output.splitlines()) if line and not line.startswith(NOISE)]
         why = said[-1] if said else f"{command[0]} ends with {done.returncode}"
         raise Failed(f"{why.rstrip('. ')}.", output)
     return done.stdout

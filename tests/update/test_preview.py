@@ -122,7 +122,10 @@ def test_no_change_shows_nothing(template: Template, preview: Callable[..., Prev
 
 def refused(template: Template) -> None:
     """A migration that fails."""
-    template.edit("copier.yml", "_migrations:\n", '_migrations:\n  - "echo ::error::this cannot be; false"\n')
+    broken = (
+        """_migrations:\n  - command: "echo ::error::this cannot be; false"\n    when: "[[ _stage == 'after' ]]"\n"""
+    )
+    template.edit("copier.yml", "_migrations:\n", broken)
 
 
 def conflicting(template: Template) -> None:
@@ -149,7 +152,7 @@ def unrendered(template: Template) -> None:
         (
             refused,
             "no change; update from v1.4.0: failed",
-            "the update from v1.4.0 is refused: .+ Correct the template: ",
+            "the update from v1.4.0 is refused: ::error::this cannot be. Correct the template: ",
         ),
         (
             conflicting,
