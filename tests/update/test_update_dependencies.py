@@ -156,13 +156,13 @@ def test_a_package_that_moved_to_another_index_makes_a_draft(needing: Scene) -> 
 
 @pytest.mark.slow
 def test_what_cannot_be_locked(needing: Scene) -> None:
-    """Red, with what to do; the template's own pull request comes even so."""
+    """Red, with what to do, and nothing is pushed."""
     for wheel in needing.gitea.folder.glob("packages/acme/*.whl"):
         wheel.unlink()
-    write_program(needing.runner.tools / "date", "#!/bin/sh\necho 07\n")
-    run = needing.run(event="schedule")
-    assert run.jobs == RED | {"update": "failure"}, run
-    assert "uv cannot lock the newest versions" in run.log("dependencies")
+    run = needing.run(dependencies="true")
+    assert run.jobs == RED, run
+    assert "uv cannot lock the newest versions" in last_words(run.log())
+    assert (set(needing.heads), needing.pulls) == ({"main"}, [])
 
 
 @pytest.mark.parametrize("day", ["08", pytest.param("07", marks=pytest.mark.slow)])
