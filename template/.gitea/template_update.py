@@ -242,13 +242,12 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     """Pushes the branch, and opens its pull request or renews its text. Returns its number."""
     branch, (tree, plan) = f"template/{tag}", handed()
     kept = [(it.pull["number"], older) for older, it in others.items() if it.pull and it.other]
-    head, number = git("rev-parse", "HEAD"), int(update.pull.get("number", 0))
-    subject = f"chore: template {tag}"
+    number, subject = int(update.pull.get("number", 0)), f"chore: template {tag}"
     if tag == LOCK:
         subject, changed = "chore: newer dependencies", git("diff", "--raw", "--no-renames", "HEAD", tree)
         only = re.fullmatch(r":100644 100644 \w+ \w+ M\tuv\.lock", changed)
         need(only, f"the first job changed something else than uv.lock: {AGAIN}")
-        if number and update.parent == head and git("rev-parse", f"{update.commit}^{{tree}}") == tree:
+        if number and git("rev-parse", f"{update.commit}^{{tree}}") == tree:
             say(f"pull request #{number} (open) already has the newest.")
             return number
         text = compose_lock(plan)
@@ -258,7 +257,7 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     if number:  # before the push: whatever stops this in between, the next run does both
         api("PATCH", f"/pulls/{number}", title=title, body=text)
     words = ("commit-tree", tree, "-p", "HEAD", "-m", subject)
-    made = MADE.format(head, tree)
+    made = MADE.format(git("rev-parse", "HEAD"), tree)
     commit = git("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}", *words, "-m", made)
     forced = f"--force-with-lease=refs/heads/{branch}:{update.commit}"
     pushed, said = remote(TOKEN, "push", forced, ORIGIN, f"{commit}:refs/heads/{branch}")
