@@ -37,6 +37,7 @@ os.environ["GIT_LFS_SKIP_SMUDGE"] = "1"  # the clone of a clone has no such obje
 SYNC = "uv sync --frozen --extra dev"
 CI = Path(".gitea/workflows/ci.yaml")
 TAIL = 40  # lines of what failed
+Result = tuple[str, bool, str]  # a command, whether it passed, the end of what it printed
 
 
 def say(sentence: str) -> None:
@@ -134,9 +135,9 @@ def ci_commands() -> list[str]:
     return [line for text in texts for line in text.splitlines() if line.startswith("uv run --no-sync ")]
 
 
-def check(index: dict[str, str]) -> list[tuple[str, bool, str]]:
-    """Lints and tests as CI does. Returns each command, whether it passed, and the last lines that it printed."""
-    results = []
+def check(index: dict[str, str]) -> list[Result]:
+    """Lints and tests as CI does."""
+    results = list[Result]()
     for line in (SYNC, *ci_commands()):
         command = line.partition(" ||")[0]
         say(command)
@@ -180,23 +181,30 @@ def explain(before: str, new: str, base: str) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Makes the two files, and hands their sha256 to the workflow."""
-    new = os.environ["VERSION"]
-    before = str(read_answers()["_commit"])
-    index = {}
-    if INDEX["INDEX_TOKEN"]:  # locking reads the owner's index
-        index = {"UV_INDEX_GITEA_USERNAME": INDEX["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": INDEX["INDEX_TOKEN"]}
-    base = git("rev-parse", "HEAD")
-    report, reasons = update(before, new, index)
+def index_login() -> dict[str, str]:
+    """Returns the environment in which uv reads the owner's index, where that needs a login."""
+    login = {"UV_INDEX_GITEA_USERNAME": INDEX["INDEX_USER"], "UV_INDEX_GITEA_PASSWORD": INDEX["INDEX_TOKEN"]}
+    return login if INDEX["INDEX_TOKEN"] else {}
+
+
+def take_over(base: str) -> None:
+    """Checks the commit in TREE out here, where it is tested, and bundles what comes after `base`."""
     git("fetch", "--quiet", TREE, "HEAD")
     git("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
     HANDED.mkdir()
     git("bundle", "create", "--quiet", HANDED / "update.bundle", "HEAD", f"^{base}", cwd=TREE)
-    results = check(index)
-    plan = explain(before, new, base) | {
+
+
+def hand_over(results: list[Result], reasons: list[str], **plan: str) -> None:
+    """Writes plan.json, and hands the sha256 of the two files to the workflow.
+
+    Args:
+        results: What `check` returned.
+        reasons: Why the commit must not be merged as it is, beside checks that fail.
+        plan: The other fields of plan.json.
+    """
+    plan |= {
         "reasons": "\n".join(reasons + [f"{command} fails" for command, passed, _ in results if not passed]),
-        "report": report,
         "results": "\n".join(f"{command}: {'passed' if passed else 'failed'}" for command, passed, _ in results),
         "failures": "\n\n".join(f"$ {command}\n{text}" for command, passed, text in results if not passed),
     }
@@ -204,6 +212,17 @@ def main() -> None:
     sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(HANDED.iterdir())}
     with open(os.environ.get("GITHUB_OUTPUT", os.devnull), "a", encoding="utf-8") as output:
         output.write(f"files={' '.join(f'{name}={digest}' for name, digest in sums.items())}\n")
+
+
+def main() -> None:
+    """Makes the two files."""
+    new, index = os.environ["VERSION"], index_login()
+    before = str(read_answers()["_commit"])
+    base = git("rev-parse", "HEAD")
+    report, reasons = update(before, new, index)
+    take_over(base)
+    results = check(index)
+    hand_over(results, reasons, report=report, **explain(before, new, base))
 
 
 if __name__ == "__main__":

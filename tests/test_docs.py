@@ -1,5 +1,6 @@
 """What the pages for users show can be taken as it stands."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,21 @@ def test_yaml_and_links(page: Path) -> None:
     assert all(blocks(page))
     for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def test_renovate_leaves_what_the_template_owns() -> None:
+    """The settings are JSON; what they leave alone is where, and of the version, that the template has it."""
+    page = (ROOT / "docs/renovate.md").read_text()
+    package, bot = (json.loads(block) for block in re.findall(r"(?s)```json\n(.*?)```", page))
+    left = [rule for rule in package["packageRules"] if rule["enabled"] is False]
+    pattern = (ROOT / "template/pyproject.toml.jinja").read_text()
+    assert {name for rule in left for name in rule.get("matchPackageNames", [])} == set(
+        re.findall(r'"([\w-]+)==', pattern)
+    )
+    assert [name for rule in left for name in rule.get("matchFileNames", [])] == [".gitea/**"]
+    assert ":semanticCommitTypeAll(chore)" in package["extends"]
+    assert not {"platform", "endpoint", "hostRules"} & set(package), "those are the bot's"
+    assert set(bot["hostRules"][0]) == {"hostType", "matchHost", "username", "password"}
 
 
 def test_the_runner_in_kubernetes_mounts_what_it_has() -> None:

@@ -116,6 +116,7 @@ REFUSED = [
         ("update_time", text, "17 4 * * 1")
         for text in ("", "weekly", "17 4 * *", "17  4 * * 1", "17 4 * * 1 6", "@weekly")
     ),
+    *(("dependency_updates", text, "monthly") for text in ("", "Weekly", "daily", "none", "monthly\n")),
     # The end of a line is no end of a text: a data file ends its block texts with one.
     *((name, f"{default}\n", "") for name, default in [("project_name", "a"), ("module_name", "a")]),
     *((name, "https://git.test\n", "https://git.test") for name in URLS),
@@ -136,6 +137,7 @@ ACCEPTED = {
     "ntfy_when": ["always", "releases and failures"],
     "runner_label": ["ubuntu-22.04", "3.10", "true", "self_hosted"],
     "update_time": ["17 4 * * 1", "*/5 0-6 1,15 * 1"],
+    "dependency_updates": ["weekly", "monthly", "never"],
 }
 
 
@@ -246,6 +248,7 @@ def test_nothing_else_is_asked() -> None:
         "ntfy_when",
         "runner_label",
         "update_time",
+        "dependency_updates",
     ]
     assert "_secret_questions" not in SETTINGS
 
@@ -272,6 +275,7 @@ def test_defaults_are_those_of_the_decision_record(template: Path, folder: Path)
         "ntfy_when": "always",
         "runner_label": "ubuntu-latest",
         "update_time": "43 21 * * 2",
+        "dependency_updates": "monthly",
     }
 
 

@@ -6,6 +6,8 @@
     look   clones the template, and hands on its newest version, unless this repository has it or declined it
     open   pushes what the first job made of that version, opens the pull request, and closes those of older versions
 
+`look dependencies` hands on that word in place of a version, for a newer uv.lock: two jobs and a pull request more.
+
 In between, the first job runs the template's programs and this package's tests, with no token that may write. So `open`
 takes no more from it than a tree of files and text, and runs nothing of it. Only the standard library. The template
 owns this file.
@@ -23,14 +25,15 @@ from urllib.parse import quote, urlsplit
 
 from shared import AGAIN, FILES, ORIGIN, REPOSITORY, SECRET, SERVER, TEMP, done, git, http, need, remote, say, sums
 from shared import output as hand_over
-from update_text import compose, differences
+from update_text import compose, compose_lock, differences
 
 ANSWERS = os.environ.get("ANSWERS", ".copier-answers.yml")
 GITEA = os.environ.get("GITEA_URL", "").rstrip("/")
 TEMPLATE, HANDED = TEMP / "template", TEMP / "handed"
 TOKEN = SECRET["TEMPLATE_TOKEN"] or SECRET["JOB_TOKEN"]
 NAME, EMAIL = "template update", "template-update@noreply.invalid"
-VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+")
+VERSION, LOCK = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+"), "dependencies"
+OURS = re.compile(f"{VERSION.pattern}|{LOCK}")  # what stands after template/ in the name of a branch of ours
 # As a version of PEP 440 or a semantic one. A commit after a version counts as it, and all before v1.0.0 as v1.0.0-rc1.
 BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*)?(\+[\w.-]+?)?(-[0-9]+-g[0-9a-f]+)?"
 TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
@@ -114,15 +117,14 @@ def look() -> None:
     clone()
     known = {parse(tag) or (): tag for tag in filter(VERSION.fullmatch, git("tag", cwd=TEMPLATE).split())}
     before, newest = answer("_commit"), max(known, default=None)
-    now = parse(before)
-    if newest is None or (now and now >= newest):
+    now, lock = parse(before), LOCK in sys.argv
+    if newest is None or (now and now >= newest and not lock):
         done(f"this repository is on {before}, and the template has no newer version.")
-    tag = known[newest]
-    git("checkout", "--quiet", tag, cwd=TEMPLATE)
-    base = default_branch()
+    git("checkout", "--quiet", known[newest], cwd=TEMPLATE)
+    tag, base = LOCK if lock else known[newest], default_branch()
     why = settled(tag, base, updates(base).get(tag, Update()))
     hand_over(version=tag, settled="yes" if why else "")
-    say(why or f"{tag} is newer than {before if now else 'the version here'}.")
+    say(why or ("next, uv looks." if lock else f"{tag} is newer than {before if now else 'the version here'}."))
 
 
 def default_branch() -> str:
@@ -151,7 +153,7 @@ def updates(base: str) -> dict[str, Update]:
     fetched, _ = remote(TOKEN, "fetch", "--quiet", "--no-tags", "--prune", "--depth=2", ORIGIN, "HEAD", refs)
     need(fetched, f"the branches template/* could not be read, see above: {AGAIN}")
     found = dict[str, Update]()
-    for tag in filter(VERSION.fullmatch, git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/updates").split()):
+    for tag in filter(OURS.fullmatch, git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/updates").split()):
         facts = git("log", "-1", "--format=%H%x00%P%x00%T%x00%ae%x00%ce%x00%B", f"refs/updates/{tag}").split("\0")
         commit, parent, tree, author, committer, message = facts
         ours = author == committer == EMAIL and MADE.format(parent, tree) in message
@@ -163,7 +165,7 @@ def updates(base: str) -> dict[str, Update]:
             head, into = pull["head"], pull["base"]["ref"]
             tag = head["ref"].removeprefix("template/")
             of_this = (head.get("repo") or {}).get("full_name", "").lower() == REPOSITORY.lower()
-            if not (of_this and head["ref"] != tag and VERSION.fullmatch(tag)):
+            if not (of_this and head["ref"] != tag and OURS.fullmatch(tag)):
                 continue
             update = found.setdefault(tag, Update())
             if into == base:
@@ -176,8 +178,11 @@ def updates(base: str) -> dict[str, Update]:
 def settled(tag: str, base: str, update: Update) -> str:
     """Returns why nothing is to be made of a version, or an empty text."""
     branch, number = f"template/{tag}", update.pull.get("number")
-    if number and update.other:
-        return f"pull request #{number} (open) has {update.other}, and is left as it is."
+    if update.other and (number or tag == LOCK):
+        where = f"pull request #{number} (open)" if number else branch
+        return f"{where} has {update.other}, and is left as it is."
+    if tag == LOCK:
+        return ""  # what is newer is not known yet
     if number and update.parent == git("rev-parse", "HEAD"):
         return f"pull request #{number} (open) already has {tag}."
     if number:
@@ -214,14 +219,20 @@ def handed() -> tuple[str, dict[str, Any]]:
 def open_pull() -> None:
     """Brings the pull request of the newest version up to date, and takes away those of others."""
     tag = os.environ.get("VERSION", "")
-    need(VERSION.fullmatch(tag), f"the first job handed over no version: {AGAIN}")
+    need(OURS.fullmatch(tag), f"the first job handed over no version: {AGAIN}")
     base = default_branch()
-    others = updates(base)
-    update = others.pop(tag, Update())
+    found = updates(base)
+    update = found.pop(tag, Update())
+    others = {other: it for other, it in found.items() if LOCK not in (tag, other)}
     number = update.pull.get("number", 0)
     if why := settled(tag, base, update):
         say(why)
         others |= {} if number else {tag: update}
+    elif tag == LOCK and not FILES:
+        say("no dependency has a newer version.")
+        if number:
+            api("PATCH", f"/pulls/{number}", state="closed")
+        others[tag], number = Update(update.commit), 0
     else:
         number = publish(tag, base, update, others)
     tidy(number, others)
@@ -231,14 +242,21 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     """Pushes the branch, and opens its pull request or renews its text. Returns its number."""
     branch, (tree, plan) = f"template/{tag}", handed()
     kept = [(it.pull["number"], older) for older, it in others.items() if it.pull and it.other]
-    title, text = (
-        f"{'WIP: ' if plan['reasons'] else ''}chore: template {tag}",
-        compose(tag, plan | differences(tree), answer("_src_path"), kept),
-    )
-    number = int(update.pull.get("number", 0))
+    number, subject = int(update.pull.get("number", 0)), f"chore: template {tag}"
+    if tag == LOCK:
+        subject, changed = "chore: newer dependencies", git("diff", "--raw", "--no-renames", "HEAD", tree)
+        only = re.fullmatch(r":100644 100644 \w+ \w+ M\tuv\.lock", changed)
+        need(only, f"the first job changed something else than uv.lock: {AGAIN}")
+        if number and git("rev-parse", f"{update.commit}^{{tree}}") == tree:
+            say(f"pull request #{number} (open) already has the newest.")
+            return number
+        text = compose_lock(plan)
+    else:
+        text = compose(tag, plan | differences(tree), answer("_src_path"), kept)
+    title = f"{'WIP: ' if plan['reasons'] else ''}{subject}"
     if number:  # before the push: whatever stops this in between, the next run does both
         api("PATCH", f"/pulls/{number}", title=title, body=text)
-    words = ("commit-tree", tree, "-p", "HEAD", "-m", f"chore: template {tag}")
+    words = ("commit-tree", tree, "-p", "HEAD", "-m", subject)
     made = MADE.format(git("rev-parse", "HEAD"), tree)
     commit = git("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}", *words, "-m", made)
     forced = f"--force-with-lease=refs/heads/{branch}:{update.commit}"
@@ -265,7 +283,8 @@ def tidy(number: int, others: dict[str, Update]) -> None:
             api("PATCH", f"/pulls/{update.pull['number']}", state="closed", body=text)
             say(f"#{update.pull['number']} (template/{tag}) is closed.")
             update.pull = {}
-    gone = {f"refs/heads/template/{tag}": it.commit for tag, it in others.items() if not (it.other or it.pull)}
+    unused = {tag: it.commit for tag, it in others.items() if it.commit and not (it.other or it.pull)}
+    gone = {f"refs/heads/template/{tag}": commit for tag, commit in unused.items()}
     forced = [f"--force-with-lease={ref}:{commit}" for ref, commit in gone.items()]
     if gone and remote(TOKEN, "push", "--quiet", *forced, ORIGIN, *(f":{ref}" for ref in gone))[0]:
         say(f"deleted, as no pull request needs them: {', '.join(gone)}")

@@ -26,9 +26,16 @@ ADVICE = (
     "Merge this to take that version, or close it to stay: it does not come again by itself. While it is open, it "
     "follows the default branch, until somebody else pushes a commit to its branch.\n"
 )
-BY_JOB = (
-    "Opened with the job's own token, for which Gitea starts no CI: only the checks above ran. "
-    "Read what changes below `.gitea/` before you merge: it runs with this repository's secrets then.\n"
+BY_CI = "CI runs on it as well.\n"
+BY_JOB = "Opened with the job's own token, for which Gitea starts no CI: only the checks above ran.{}\n"
+READ = " Read what changes below `.gitea/` before you merge: it runs with this repository's secrets then."
+LOCKED = (
+    "Brings the newest versions of the dependencies that pyproject.toml allows (`uv lock --upgrade`). Only uv.lock "
+    "changes.\n",
+    "Merge this, or close it: it comes again the next time that something is newer. While it is open, it follows the "
+    "default branch and newer versions, until somebody else pushes a commit to its branch.\n",
+    "The merge releases nothing, as a `chore:` does. To release, let its subject begin with `fix:`.\n",
+    "Which of these close a known hole is not told: `uv audit`, which knows, is experimental. Run it by hand.\n",
 )
 
 
@@ -73,16 +80,29 @@ def compose(tag: str, plan: dict[str, Any], template: str, kept: list[tuple[int,
         kept: The pull requests that this one replaces, but whose branches hold somebody's commits: number and version.
     """
     link = compare(tag, str(plan["since"]), template)
-    parts = [f"Brings this repository to the template's version {tag}{link}.\n", ADVICE]
-    if plan["reasons"]:
-        parts.insert(0, f"**Not ready to be merged:**\n\n{fenced(plan['reasons'])}")
+    parts = [*not_ready(plan), f"Brings this repository to the template's version {tag}{link}.\n", ADVICE]
     for number, older in kept:
         advice = f"its branch template/{older} stays. Take over what you need, then delete it."
         parts.append(f"#{number}, which this replaces, has commits of somebody: {advice}\n")
     same = [heading for name, (heading, _) in SECTIONS.items() if not plan[name] and name != "failures"]
-    for name, (heading, language) in SECTIONS.items():
-        if plan[name]:
-            parts += [f"### {heading}\n", fenced(plan[name], language)]
+    parts += sections(plan, *SECTIONS)
     if same:
         parts.append(f"Unchanged: {', '.join(same)}.\n")
-    return "\n".join([*parts, "CI runs on it as well.\n" if SECRET["TEMPLATE_TOKEN"] else BY_JOB])
+    return "\n".join([*parts, BY_CI if SECRET["TEMPLATE_TOKEN"] else BY_JOB.format(READ)])
+
+
+def compose_lock(plan: dict[str, Any]) -> str:
+    """Returns the text of the pull request for newer dependencies, of what the first job handed over."""
+    parts = [*not_ready(plan), *LOCKED, *sections(plan, "lock", "results", "failures")]
+    return "\n".join([*parts, BY_CI if SECRET["TEMPLATE_TOKEN"] else BY_JOB.format("")])
+
+
+def not_ready(plan: dict[str, Any]) -> list[str]:
+    """Returns why a pull request must not be merged as it is, if anything is against it."""
+    return [f"**Not ready to be merged:**\n\n{fenced(plan['reasons'])}"] if plan["reasons"] else []
+
+
+def sections(plan: dict[str, Any], *names: str) -> list[str]:
+    """Returns the sections of a text that have something to say."""
+    told = [(*SECTIONS[name], plan[name]) for name in names if plan[name]]
+    return [part for heading, language, text in told for part in (f"### {heading}\n", fenced(text, language))]

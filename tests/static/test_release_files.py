@@ -28,7 +28,7 @@ def code_lines(path: Path) -> int:
 
 def test_they_are_short() -> None:
     """Thirty people read them."""
-    assert sum(map(code_lines, FILES)) <= 976
+    assert sum(map(code_lines, FILES)) <= 1004
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

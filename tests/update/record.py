@@ -33,6 +33,7 @@ ANSWERS = {
     "ntfy_when": "releases and failures",
     "runner_label": "big.one",
     "update_time": "*/5 0-6 1,15 * 1",
+    "dependency_updates": "weekly",
 }
 
 

@@ -108,13 +108,16 @@ class Scene:
         read: str = "",
         workflow: str = WORKFLOW,
         again: str = "false",
+        dependencies: str = "false",
+        event: str = "workflow_dispatch",
         **variables: str,
     ) -> Any:
-        """Start the workflow, by hand, with or without the secrets TEMPLATE_TOKEN and TEMPLATE_READ_TOKEN."""
+        """Start the workflow, by hand or not, with or without the secrets TEMPLATE_TOKEN and TEMPLATE_READ_TOKEN."""
         secrets = {"GITHUB_TOKEN": JOB, "TEMPLATE_TOKEN": token, "TEMPLATE_READ_TOKEN": read}
         secrets = {name: secret for name, secret in secrets.items() if secret}
-        how: dict[str, Any] = {"event": "workflow_dispatch", "workflow": workflow, "ref": f"refs/heads/{ref}"}
-        how["payload"] = {"inputs": {"again": again}}
+        how: dict[str, Any] = {"event": event, "workflow": workflow, "ref": f"refs/heads/{ref}"}
+        inputs = {"again": again, "dependencies": dependencies}
+        how["payload"] = {"inputs": inputs} if event == "workflow_dispatch" else {}
         words = self.runner.command(self.package.path, self.gitea.inside, REPOSITORY, secrets, **how)
         return self.runner.start(words, self.package.path, variables)
 

@@ -14,7 +14,9 @@ from record import RECORDED
 from versions import ROOT, Package
 
 RECORDS = sorted(path.stem for path in RECORDED.glob("v*.json"))
-SCRIPTS = ("rollout/prepare.py", "rollout/preview.py", "rollout/rollout.py")
+# The jobs of the update workflow, each beside one of CI that holds as much.
+PAIRS = (("update", "test"), ("open", "publish"), ("dependencies", "test"), ("offer", "publish"))
+SCRIPTS = ("rollout/prepare.py", "rollout/dependencies.py", "rollout/preview.py", "rollout/rollout.py")
 
 
 def script(name: str) -> dict:
@@ -46,7 +48,7 @@ def test_both_workflows_are_of_one_kind(workflows: dict[str, dict]) -> None:
     ci, update = workflows["ci"], workflows["template-update"]
     assert update["env"]["UV_VERSION"] == ci["env"]["UV_VERSION"]
     assert update["env"]["GITEA_URL"] == ci["env"]["GITEA_URL"]
-    for job, other in (("update", "test"), ("open", "publish")):
+    for job, other in PAIRS:
         assert update["jobs"][job]["steps"][0] == ci["jobs"]["notify"]["steps"][0]
         assert update["jobs"][job]["steps"][1]["uses"] == ci["jobs"][other]["steps"][1]["uses"]
         assert update["jobs"][job]["steps"][1].get("with") == ci["jobs"][other]["steps"][1].get("with")
@@ -93,12 +95,15 @@ def test_the_workflow_of_an_older_version_runs_the_newest_program(version: str) 
     assert {"VERSION", "ANSWERS", "INDEX_USER"} <= needed <= given
 
 
-def test_a_token_is_in_no_step_that_runs_others_code(workflows: dict[str, dict]) -> None:
+@pytest.mark.parametrize(("first", "second"), [("update", "open"), ("dependencies", "offer")])
+def test_a_token_is_in_no_step_that_runs_others_code(workflows: dict[str, dict], first: str, second: str) -> None:
     """The first job may read and looks before the template runs; the second may write and runs nothing of the first."""
-    update, opening = workflows["template-update"]["jobs"].values()
+    jobs = workflows["template-update"]["jobs"]
+    assert list(jobs) == [job for job, _ in PAIRS]
+    looking, opening = jobs[first], jobs[second]
     tokens = {
         step["name"]: set(re.findall(r"secrets\.(\w+)|github\.(token)", str(step)))
-        for job in (update, opening)
+        for job in (looking, opening)
         for step in job["steps"]
         if "name" in step
     }
@@ -111,7 +116,8 @@ def test_a_token_is_in_no_step_that_runs_others_code(workflows: dict[str, dict])
     }
     assert "TOKEN" not in str(workflows["template-update"]["env"])
     assert workflows["template-update"]["permissions"] == {}
-    assert set(update["permissions"].values()) == {"read"}
+    assert set(looking["permissions"].values()) == {"read"}
+    assert opening["needs"] == [first]
     assert opening["permissions"] == {"contents": "write", "pull-requests": "write"}
     assert {step["run"] for step in opening["steps"] if "run" in step} == {"uv run .gitea/template_update.py open"}
 

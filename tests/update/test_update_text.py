@@ -21,11 +21,17 @@ FIELDS = "reasons since notes report workflows pyproject answers lock files resu
 ADDRESS = "git+https://git.example.org/acme/template.git"
 
 
-def composed(kept: list[tuple[int, str]] = [], template: str = ADDRESS, **plan: Any) -> str:  # noqa: B006
-    """Give the text that the update's program makes of what the first job handed over."""
+def composed(
+    kept: list[tuple[int, str]] = [],  # noqa: B006
+    template: str = ADDRESS,
+    locked: bool = False,
+    **plan: Any,
+) -> str:
+    """Give the text that the update's program makes of what the first job handed over, for a version or uv.lock."""
+    call = "compose_lock(given[0])" if locked else "compose('v1.1.0', *given)"
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); from update_text import compose; "
-        "print(compose('v1.1.0', *json.loads(sys.stdin.read())))"
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import update_text; "
+        f"given = json.loads(sys.stdin.read()); print(update_text.{call})"
     )
     given = json.dumps([dict.fromkeys(FIELDS, "") | plan, template, kept])
     words = [sys.executable, "-c", code, str(ROOT / "template/.gitea")]
@@ -61,11 +67,12 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
-def test_no_text_of_the_first_job_s_does_anything(attack: object) -> None:
+def test_no_text_of_the_first_job_s_does_anything(attack: object, locked: bool) -> None:
     """In any field: it stays in its code block, is bounded, and hides nothing by control characters."""
-    plain = outside_code(composed(**dict.fromkeys(FIELDS, "x") | {"since": ""}))
-    text = composed(**dict.fromkeys(FIELDS, attack))
+    plain = outside_code(composed(locked=locked, **dict.fromkeys(FIELDS, "x") | {"since": ""}))
+    text = composed(locked=locked, **dict.fromkeys(FIELDS, attack))
     left = outside_code(text)
     for word in ("@everyone", "#1", "<b>", "\u202e", "\x1b"):
         assert word not in left
