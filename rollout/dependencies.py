@@ -15,9 +15,7 @@ import yaml
 from changes import changed_packages
 from prepare import (
     CI,
-    EMAIL,
     INDEX,
-    NAME,
     TAIL,
     TREE,
     Result,
@@ -46,9 +44,7 @@ def upgrade(index: dict[str, str]) -> list[str]:
         fail("uv cannot lock the newest versions, see above. `uv lock --upgrade` in a clone shows the same.")
     changed = changed_packages(text_of("uv.lock", "HEAD"), (TREE / "uv.lock").read_text("utf-8"))
     if changed:
-        bot = ("-c", f"user.name={NAME}", "-c", f"user.email={EMAIL}")
-        words = ("commit", "--quiet", "--no-verify", "-m", "chore: newer dependencies", "--", "uv.lock")
-        git(*bot, *words, cwd=TREE)
+        git("commit", "--quiet", "--no-verify", "-m", "chore: newer dependencies", "--", "uv.lock", cwd=TREE)
     return changed
 
 
