@@ -131,7 +131,9 @@ def test_more_than_uv_lock_is_refused(needing: Scene) -> None:
     scene = needing
     text = scene.template.read("rollout/dependencies.py")
     more = '    (TREE / ".gitea/more.txt").write_text("more")\n    git("add", "--all", cwd=TREE)\n    if changed:\n'
-    text = text.replace("    if changed:\n", more, 1).replace(', "--", "uv.lock")', ")")
+    committed = ', "--", "uv.lock", cwd=TREE)'
+    assert committed in text
+    text = text.replace("    if changed:\n", more, 1).replace(committed, ", cwd=TREE)")
     scene.template.write("rollout/dependencies.py", text)
     scene.template.tag("1.2.0", "fix: commit more")
     scene.publish()
