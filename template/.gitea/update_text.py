@@ -44,8 +44,8 @@ def fenced(text: object, language: str = "text") -> str:
 
     A long one is folded.
     """
-    lines = [one_line(line.expandtabs())[:LINE] for line in str(text).splitlines()]
-    kept = lines[:LINES]
+    lines = str(text).splitlines()
+    kept = [one_line(line[:LINE].expandtabs())[:LINE] for line in lines[:LINES]]
     while len("\n".join(kept)) > PART:
         kept.pop()
     cut = "\n".join(kept) + (f"\nand {len(lines) - len(kept)} lines more" if len(kept) < len(lines) else "")
