@@ -360,6 +360,7 @@ def test_tables_on_one_line(repository: Callable[..., Repository], template: Pat
     assert found["tool"]["ruff"] == {"line-length": 88, "extend-exclude": [".gitea", "tests/test_smoke.py"]}
 
 
+@pytest.mark.slow
 def test_files_that_nobody_can_read(repository: Callable[..., Repository], template: Path) -> None:
     """Latin-1, a notebook that is none, a pipe and a socket hinder nobody; a mode stays."""
     made = repository({"pyproject.toml": f"{HATCH}{TABLE}", "small/__init__.py": "", "a.ipynb": "no JSON"})

@@ -160,6 +160,7 @@ def test_a_symbolic_link(link: str, small: Repository, template: Path) -> None:
     assert f"{link} is a symbolic link" in refused(small, template)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("git", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_folder_without_a_commit(git: bool, small: Repository, template: Path) -> None:
     """What pyproject.toml was would be lost, and the first commit would lack the code."""

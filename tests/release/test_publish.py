@@ -161,6 +161,7 @@ def test_files_that_are_gone_are_built_again(world: World) -> None:
     assert world.defects([commit]) == []
 
 
+@pytest.mark.slow
 def test_red_run_of_an_older_commit_is_run_again(world: World) -> None:
     """A newer release holds the commit, though its checkout does not show it."""
     first = world.push("feat: a")

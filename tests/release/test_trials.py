@@ -77,6 +77,7 @@ def trial(world: World, seed: int) -> list[str]:
     return found + world.defects(wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ORDINARY)
 def test_trial(world: World, seed: int) -> None:
     """Random trials from fixed seeds."""

@@ -109,6 +109,7 @@ def test_a_change_is_shown_for_each_package(
     assert shown.rstrip("\n") == seen.page.rstrip("\n") == seen.files["preview.md"].rstrip("\n")
 
 
+@pytest.mark.slow
 def test_no_change_shows_nothing(template: Template, preview: Callable[..., Preview]) -> None:
     """Nor does one of what no package gets. Without a released version packages update from the base."""
     template.git("tag", "--delete", "v1.4.0")
@@ -183,6 +184,7 @@ def test_a_change_that_breaks_updates_fails(
     assert seen.files["preview.md"]
 
 
+@pytest.mark.slow
 def test_nothing_in_a_file_does_anything(template: Template, preview: Callable[..., Preview]) -> None:
     """Not in the log, on the page or in a terminal: it is no command, leaves no code block, and hides nothing."""
     template.write("template/.gitea/hostile.txt", HOSTILE)

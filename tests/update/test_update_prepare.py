@@ -62,6 +62,7 @@ def test_what_the_machine_s_git_does_by_itself(tmp_path: Path, mine: Package, jo
     assert plan["reasons"] == ""
 
 
+@pytest.mark.slow
 def test_a_dependency_whose_address_begins_as_the_template_s(tmp_path: Path, mine: Package, job: Job) -> None:
     """It is read from where it is, and the answers keep the address."""
     sister = Folder(tmp_path / "template-sister", mine.env)

@@ -48,6 +48,7 @@ def test_an_open_one_follows_main(scene: Scene) -> None:
 SLOW = [pytest.param(how, marks=pytest.mark.slow) for how in ("neither", "author", "below")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["committer", *SLOW])
 def test_a_persons_commit_is_left(scene: Scene, how: str) -> None:
     """Added, amended, amended in the bot's name, or put below the bot's: left, and the next version says so."""

@@ -112,7 +112,7 @@ WAYS = {"killed": [KILL], "interrupted": [INT, INT, INT], "hung up": [HUP], "end
 
 @pytest.mark.parametrize(
     ("part", "way", "stash"),
-    [(0.75, "killed", False), (0.9, "interrupted", False)],
+    [(0.75, "killed", False), pytest.param(0.9, "interrupted", False, marks=pytest.mark.slow)],
 )
 def test_an_update_that_is_stopped(
     undisturbed: Undisturbed, tmp_path: Path, part: float, way: str, stash: bool
@@ -152,6 +152,7 @@ def test_half_an_update_is_finished(undisturbed: Undisturbed, tmp_path: Path, na
     assert heal(mine, stash=False) == undisturbed.tree
 
 
+@pytest.mark.slow
 def test_an_older_start_counts_no_more(undisturbed: Undisturbed, tmp_path: Path) -> None:
     """Where HEAD has come to its answers in another way, what is there is the owner's."""
     mine = Package(shutil.copytree(undisturbed.package.path, tmp_path / "mine"), undisturbed.package.env)

@@ -67,6 +67,7 @@ with Path({note!r}).open("a") as note:
 """
 
 
+@pytest.mark.slow
 def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scene, tmp_path: Path) -> None:
     """Older ones of the template's are closed, others are not; and no program but git's own ever has a token."""
     note = tmp_path / "note"
@@ -114,6 +115,7 @@ def test_a_bot_replaces_older_pull_requests_and_its_token_is_nowhere(scene: Scen
     assert [(where, token) for where, text in texts.items() for token in tokens if token in text] == []
 
 
+@pytest.mark.slow
 def test_modules_of_the_package_are_none_of_copier_s(scene: Scene) -> None:
     """A module in the package's folder with the name of one that Copier imports is not taken for it."""
     for name in ("yaml.py", "queue.py", "types.py"):

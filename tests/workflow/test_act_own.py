@@ -49,6 +49,7 @@ def test_template_is_tagged(template: Package) -> None:
     assert list(template.tags()) == ["v0.1.0"]
 
 
+@pytest.mark.slow
 def test_template_pull_request_is_previewed(template: Package) -> None:
     """A pull request tags nothing; it shows what it changes in each package, and no line of that is a command."""
     for name in ("mlflow-utils", "ray-serve-apps"):

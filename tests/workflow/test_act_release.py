@@ -267,6 +267,7 @@ def test_package_without_a_readme(package: Package) -> None:
     assert package.released() == ["0.1.0"]
 
 
+@pytest.mark.slow
 def test_hook(package: Package) -> None:
     """`.gitea/setup.sh` runs once in lint and test, and in no job that has a secret."""
     marker = package.runner.folder / "hook.txt"
