@@ -377,6 +377,7 @@ def test_line_ends_stay(existing: Callable[..., Repository], template: Path) -> 
     assert b'then delete its line.\r\n"untyped/old.py" = ["F401"]' in content
 
 
+@pytest.mark.slow
 def test_a_folder_with_an_awkward_name(existing: Callable[..., Repository], template: Path) -> None:
     """Blanks and what a pattern of file names would read in it."""
     repository = existing("untyped-code")

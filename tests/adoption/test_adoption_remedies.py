@@ -295,9 +295,8 @@ def test_a_version_of_a_date(version: str, tag: str, shown: str, make: Make, tem
         assert "feat: makes 2026.12.0, fix: 2026.11.2, major: 2027.0.0" in said
 
 
-@pytest.mark.parametrize(
-    "place", ["static", *(pytest.param(place, marks=pytest.mark.slow) for place in ("code", "setup"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["static", "code", "setup"])
 def test_an_epoch(place: str, make: Make, template: Path) -> None:
     """Dropped, the release would be older than what is there; the sentence names what to write, and that works."""
     table = TABLE.replace("1.0.0", "1!2.0.0")

@@ -263,6 +263,7 @@ def helps() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked_nothing_that_the_repository_says(
     existing: Callable[..., Repository], template: Path
 ) -> None:

@@ -68,6 +68,7 @@ def adopted(tmp_path: Path, env: dict[str, str], template: Template) -> Package:
 STEPS = {"each": VERSIONS[1:], "some": [VERSIONS[4], NEWEST]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", ["some", pytest.param("each", marks=pytest.mark.slow)])
 def test_a_year_arrives_in_an_adopted_repository(
     adopted: Package, rendered: Callable[..., Package], steps: str

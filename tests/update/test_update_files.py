@@ -79,6 +79,7 @@ def test_a_mode_arrives(mine: Package, later: Template) -> None:
     assert not os.access(mine.path / ".gitea/clean.sh", os.X_OK)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_and_dropped(mine: Package, later: Template) -> None:
     """In steps and in one jump the owner's file is what it was."""
     later.write("template/.gitea/mine.py", "# The template's.\n")

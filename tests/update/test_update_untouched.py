@@ -8,7 +8,9 @@ from versions import FIRST, NEWEST, VERSIONS, Package
 ANSWERS = [{}, {"cli": "true", "optional_imports": "[kfp]", "description": 'Says "hello" & more.'}]
 
 
-@pytest.mark.parametrize("answers", ANSWERS, ids=["defaults", "answered"])
+@pytest.mark.parametrize(
+    "answers", [ANSWERS[0], pytest.param(ANSWERS[1], marks=pytest.mark.slow)], ids=["defaults", "answered"]
+)
 def test_update_of_an_untouched_package_is_a_fresh_render(
     package: Callable[..., Package], rendered: Callable[..., Package], answers: dict[str, str]
 ) -> None:
