@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .daemon import wait_for
-from .gitea import Owner
+from .gitea import Owner, run
 from .scenarios import released, tail
 from .town import BOT, Town, founded
 
@@ -81,3 +81,22 @@ def test_a_version_of_the_template_reaches_the_packages(town: Town) -> None:
             assert older
             assert older["merged"]
     assert {row["behind"] for row in town.rollout("status").values()} == {1, 2}
+
+
+def test_newer_dependencies_become_a_pull_request(owner: Owner, tmp_path: Path) -> None:
+    """Asked for by hand: uv.lock alone changes, and the jobs for the template rest."""
+    town = founded(owner, tmp_path, {BOT: {}})
+    repo, server = town.packages[BOT], owner.server
+    run(["uv", "lock", "--quiet", "--upgrade-package", "iniconfig==2.0.0"], repo.folder, repo.env)
+    repo.commit("chore: an older one [skip ci]")
+    repo.push()
+    wanted = {"ref": "main", "inputs": {"dependencies": "true"}}
+    server.api("POST", f"repos/{repo.path}/actions/workflows/template-update.yaml/dispatches", wanted)
+    done = town.ended(BOT, 1)
+    jobs = {"update": "skipped", "open": "skipped", "dependencies": "success", "offer": "success"}
+    assert done.jobs == jobs, tail(repo, done, "dependencies") + tail(repo, done, "offer")
+    (pull,) = town.pulls(BOT).values()
+    assert pull["title"] == "chore: newer dependencies"
+    assert " iniconfig 2.0.0 -> " in pull["body"]
+    files = server.api("GET", f"repos/{repo.path}/pulls/{pull['number']}/files")
+    assert [file["filename"] for file in files] == ["uv.lock"]
