@@ -8,8 +8,8 @@ import journal
 from answers import Answers
 from application import refuse_application
 from checkout import refuse_folder, refuse_links, refuse_shallow, refuse_sparse
-from commands import Refused, changes, git
-from context import Rendered, Run, needed
+from commands import changes, git
+from context import Rendered, Run, needed, there
 from files import content
 from indexes import refuse_sources, source_notes
 from lint import Lint, lint
@@ -77,7 +77,7 @@ def render(run: Run, answers: Answers) -> tuple[Rendered, Rendered, Rendered]:
         earlier = stored.load((run.root / run.answers_file).read_text("utf-8"))
         versions.append((str(earlier.get("_commit")), earlier))
     new, unchecked, *old = run.render(*versions)
-    return needed(new), needed(unchecked), Rendered() if not old or isinstance(old[0], Refused) else old[0]
+    return needed(new), needed(unchecked), there(old[0]) if old else Rendered()
 
 
 def write_owned(run: Run, new: Rendered, earlier: Rendered) -> None:

@@ -1,4 +1,4 @@
-"""Runs git and uv in a repository."""
+"""Runs git and uv in a repository. Standard library only: run.py uses it, with Copier's own Python."""
 
 import os
 import re

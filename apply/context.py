@@ -108,3 +108,8 @@ def needed(rendered: Rendered | Refused) -> Rendered:
     if isinstance(rendered, Refused):
         raise rendered
     return rendered
+
+
+def there(rendered: Rendered | Refused) -> Rendered:
+    """Returns the files of a version; none if it could not be rendered."""
+    return Rendered() if isinstance(rendered, Refused) else rendered

@@ -7,9 +7,12 @@ template's version that it is for. Standard library only: run.py uses it, with C
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import TypedDict
+
+from commands import git
+
+HERE = Path()
 
 
 class Note(TypedDict):
@@ -20,22 +23,16 @@ class Note(TypedDict):
     version: str  # which the answers file names afterwards
 
 
-def git(*words: str) -> str:
-    """Returns what git prints in the current folder; "" if it fails. No hook of the user's runs."""
-    done = subprocess.run(("git", "-c", f"core.hooksPath={os.devnull}", *words), check=False, capture_output=True)
-    return "" if done.returncode else done.stdout.decode("utf-8", "replace").strip()
-
-
 def place() -> Path:
     """Returns where the notes are."""
-    return Path(git("rev-parse", "--git-path", "template-updates.json"))
+    return Path(git(HERE, "rev-parse", "--git-path", "template-updates.json") or "")
 
 
 def begin(answers_file: str, version: str) -> None:
     """Notes that an update starts. Earlier notes stay only if HEAD has what came of a killed update."""
-    answers, head = git("show", f"HEAD:./{answers_file}"), git("rev-parse", "HEAD")
+    answers, head = git(HERE, "show", f"HEAD:./{answers_file}") or "", git(HERE, "rev-parse", "HEAD") or ""
     found = re.search(r"(?m)^_commit: ['\"]?([^'\"\s]+)", answers)
-    before = git("log", "-1", "--format=%P", "--", answers_file).split()  # the answers that are there
+    before = (git(HERE, "log", "-1", "--format=%P", "--", answers_file) or "").split()  # the answers that are there
     notes = read()
     while notes and (not found or notes[-1]["version"] != found[1] or notes[-1]["commit"] not in (head, *before)):
         notes.pop()

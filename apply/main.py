@@ -40,7 +40,6 @@ RENDERER = (os.environ["COPIER_PYTHON"], str(Path(__file__).with_name("render.py
 # Started first, because it imports Copier, which takes as long as everything that this program imports and reads.
 renderer = subprocess.Popen(RENDERER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-import journal  # noqa: E402
 from adopt import adopt  # noqa: E402
 from commands import Refused  # noqa: E402
 from context import Run  # noqa: E402
@@ -60,7 +59,6 @@ def main() -> int:
                 run.report.show(f"{run.root.name} now uses the template.")
             else:
                 update(run, named=json.loads(given[0]) if given else [])
-                journal.end()
                 run.report.show(f"{run.root.name} now uses the new version of the template.")
         except Refused as refused:
             run.files.undo()

@@ -44,10 +44,10 @@ class Requirements:
             file.flush()
             read = RequirementsFile.from_file(file.name)
         for option in read.options:
+            where = f"{path.name}, line {option.line_number}"
             for name in option.options.get("requirements", []):
                 other = (path.parent / name).resolve()
                 if not other.exists():
-                    where = f"{path.name}, line {option.line_number}"
                     raise Refused(f"{where}: {name} does not exist. Add the file, or remove the line.")
                 if other not in self.seen:
                     self.read(other)
@@ -55,10 +55,8 @@ class Requirements:
             links, more = option.options.get("find_links", []), option.options.get("extra_index_urls", [])
             main = [option.options["index_url"]] if "index_url" in option.options else []
             if any("${" in url for url in links + main + more):
-                where = f"{path.name}, line {option.line_number}"
                 raise Refused(f"{where}: uv fills in no variable in an address. Write it out.")
             if option.options.get("no_index"):
-                where = f"{path.name}, line {option.line_number}"
                 raise Refused(
                     f"{where}: --no-index leaves out the index that pytest and ruff come from. Remove the line, then "
                     "run the same command again: tool.uv keeps what --find-links names."

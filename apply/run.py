@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
 
 import journal
+from commands import changes, git
 
 # What would change what uv, ruff and Copier do here: settings for the user's own runs.
 FOREIGN = re.compile(
@@ -60,10 +61,10 @@ def take_back(answers_file: str) -> None:
 
     The tree was clean before. If there is more, the update was killed, and the next one finishes it (journal.py).
     """
-    shown = journal.git("status", "--porcelain", "-z", "--untracked-files=all")
-    if shown.rstrip("\0").endswith(f" {answers_file}") and shown.count("\0") < 2:
-        journal.git("checkout", "--quiet", "HEAD", "--", answers_file)
-    elif shown:
+    changed = changes(Path())
+    if changed == {answers_file}:
+        git(Path(), "checkout", "--quiet", "HEAD", "--", answers_file)
+    elif changed:
         print("The update was stopped before its end. Commit what is here (or run git stash --include-untracked), then")
         print("run the same command again: it finishes the update.")
 

@@ -9,7 +9,7 @@ import journal
 from answers import Answers
 from checkout import refuse_links, refuse_sparse
 from commands import Refused, changes, git
-from context import Rendered, Run, needed
+from context import Rendered, Run, needed, there
 from files import content
 from ownership import aside, owned, put_aside
 from pattern import pattern
@@ -59,6 +59,7 @@ def update(run: Run, given: Answers | None = None, named: list[str] | None = Non
         if name not in ("pyproject.toml", run.answers_file, "uv.lock"):
             report.changed.append(name if (root / name).exists() else f"{name} is removed")
     report_answers(run, last, answers)
+    journal.end()
 
 
 def committed_answers(run: Run) -> Answers:
@@ -100,7 +101,7 @@ def stages(
     """
     old = [*(stored.load(note["answers"]) for note in journal.read()[:-1]), last]
     found = [(str(one.get("_commit")), one) for one in old]
-    rendered = [Rendered() if isinstance(one, Refused) else one for one in run.render(*found)]
+    rendered = list(map(there, run.render(*found)))
     # Such as the name of the package: that it is another in the old version's files, too, is no change of the pattern.
     facts = stored.changed_facts(project, last, toml(rendered[-1]))
     answers = answers | facts
@@ -108,7 +109,7 @@ def stages(
     tried = [("HEAD", answers | {key: value}) for key, value in changed.items()]
     new, *more = run.render(("HEAD", answers), *tried, *((ref, one | facts) for ref, one in found if facts))
     refuse_defaults(changed, more[: len(tried)])
-    bases = [Rendered() if isinstance(one, Refused) else one for one in more[len(tried) :]] or rendered
+    bases = list(map(there, more[len(tried) :])) or rendered
     pairs = [pair for pair in zip(rendered, bases, strict=True) if pair[0] or pair[0] is rendered[-1]]
     texts = [(version, toml(base)) for version, base in [*pairs, (needed(new), needed(new))]]
     return answers, [(v, pattern(text, project, run.root, adopting=False) if text else "") for v, text in texts]
@@ -146,11 +147,6 @@ def defaulted(last: Answers, answers: Answers, known: set[str]) -> Answers:
 def shown(answer: object) -> str:
     """Returns an answer as a person reads it."""
     return json.dumps(answer, ensure_ascii=False, default=str)
-
-
-def text(version: Rendered) -> str:
-    """Returns the pyproject.toml of a version."""
-    return version["pyproject.toml"].decode()
 
 
 def report_answers(run: Run, last: Answers, answers: Answers) -> None:

@@ -44,6 +44,7 @@ def test_a_version_that_is_gone(package: Callable[..., Package], rendered: Calla
     assert "## Ours" in mine.read("README.md")
     assert f"_commit: {NEWEST}\n" in mine.read(".copier-answers.yml")
     mine.sound(build=False)
+    assert not list((mine.path / ".git").glob("template-updates*"))
 
 
 def test_an_answer_changes_with_the_update(package: Callable[..., Package], rendered: Callable[..., Package]) -> None:
