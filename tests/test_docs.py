@@ -7,21 +7,41 @@ from typing import Any
 
 import pytest
 import yaml
+from blocks import PAGES, ROOT, RUNNABLE, Block, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EVERY = [block for page in PAGES for block in blocks(page)]
 
 
-def blocks(page: Path) -> list[Any]:
+def yaml_blocks(page: Path) -> list[Any]:
     """Returns what the YAML blocks of a page say."""
-    found = re.findall(r"(?ms)^( *)```yaml\n(.*?)^ *```$", page.read_text())
-    return [yaml.safe_load(re.sub(f"(?m)^{indent}", "", text)) for indent, text in found]
+    return [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"]
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in EVERY if block.language in RUNNABLE], ids=lambda block: f"{block.page}:{block.line}"
+)
+def test_each_command_is_run_by_a_test_or_says_why_not(block: Block) -> None:
+    """`<!-- run: NAME -->` above it, and one test that asks for that name; or `<!-- not run: REASON -->`."""
+    if block.reason:
+        assert len(block.reason.split()) > 2, "say why no test runs it"
+        return
+    assert block.run, "no comment above it says which test runs it"
+    assert [other.page for other in EVERY if other.run == block.run] == [block.page]
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if f'block("{block.run}")' in path.read_text()]
+    assert tests, f'no test has block("{block.run}")'
+
+
+def test_every_fence_is_read() -> None:
+    """No block is passed over because its fence has another form."""
+    for page in PAGES:
+        fences = re.findall(r"(?m)^[> ]*```", page.read_text())
+        assert len(fences) == 2 * len(blocks(page)), page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_yaml_and_links(page: Path) -> None:
     """Each block is YAML, and each link to a file of this repository leads to one."""
-    assert all(blocks(page))
+    assert all(yaml_blocks(page))
     for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
         assert (page.parent / link).exists(), link
 
@@ -43,7 +63,7 @@ def test_renovate_leaves_what_the_template_owns() -> None:
 
 def test_the_runner_in_kubernetes_mounts_what_it_has() -> None:
     """Each volume is there under its name, and the sidecar's socket is the runner's."""
-    (pod,) = (block for block in blocks(ROOT / "docs/gitea.md") if block.get("kind") == "StatefulSet")
+    (pod,) = (block for block in yaml_blocks(ROOT / "docs/gitea.md") if block.get("kind") == "StatefulSet")
     spec = pod["spec"]["template"]["spec"]
     there = {volume["name"] for volume in spec["volumes"]}
     there |= {claim["metadata"]["name"] for claim in pod["spec"]["volumeClaimTemplates"]}
