@@ -23,7 +23,7 @@ def connect(server: str, token: str, at_a_time: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"{server}/api/v1/", headers=headers, timeout=TIMEOUT, limits=limits)
 
 
-async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int, **body: str) -> httpx.Response:
+async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int, **body: Any) -> httpx.Response:
     """Calls the API.
 
     Args:
@@ -59,7 +59,7 @@ async def call(client: httpx.AsyncClient, method: str, path: str, *expected: int
     raise Failed(f"{answer.status_code} {reason(answer)}"[:160])
 
 
-async def bounded(client: httpx.AsyncClient, method: str, path: str, body: dict[str, str]) -> httpx.Response:
+async def bounded(client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
     """Returns an answer that was read to its end, if it is not too long."""
     parts, size = [], 0
     async with client.stream(method, path, json=body or None) as answer:

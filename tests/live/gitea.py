@@ -97,6 +97,11 @@ class Ntfy:
                 self.send_response(200)
                 self.end_headers()
 
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"healthy":true}')
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -559,12 +564,13 @@ class Run:
 class Repo:
     """A repository of an organisation's, with a clone to work in."""
 
-    def __init__(self, owner: Owner, name: str, folder: Path) -> None:
-        """Make it on the server; the folder, empty or not, becomes the clone."""
+    def __init__(self, owner: Owner, name: str, folder: Path, there: bool = False) -> None:
+        """Make it on the server unless it is there; the folder, empty or not, becomes the clone."""
         self.owner, self.name, self.folder = owner, name, folder
         self.live, self.server = owner.live, owner.server
         self.path = f"{owner.name}/{name}"
-        self.server.api("POST", f"orgs/{owner.name}/repos", {"name": name, "default_branch": "main"})
+        if not there:
+            self.server.api("POST", f"orgs/{owner.name}/repos", {"name": name, "default_branch": "main"})
         self.env = self.server.git_env(owner.live.folder / "home")
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / ".git").exists():
