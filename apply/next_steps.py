@@ -69,9 +69,12 @@ class NextSteps:
                 f"the workflow only publishes from main: rename {self.main}",
                 f"git branch -m {quote(self.main)} main",
             )
-        where = f"{self.answers['gitea_url']}/org/{self.answers['gitea_owner']}/settings/actions/secrets"
         if self.answers["publish"]:
-            self.add("the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN", f"# {where}")
+            self.add(
+                "the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN (docs/gitea.md of the template has a "
+                "command that makes them)",
+                f"# {self.home}/settings/actions/secrets",
+            )
         if self.to_commit:
             self.steps.append(push(self.root, self.answers, self.home, self.branch, self.main, tag))
         if self.main != "main":

@@ -1,11 +1,11 @@
-"""What Copier says last: the next three commands, and what to see to before the first push."""
+"""What Copier says last: the next commands, and what to see to before the first push."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rendering import Run
+from rendering import ROOT, Run
 
 Say = Callable[..., str]
 
@@ -28,11 +28,14 @@ def commands(message: str) -> list[str]:
     return re.findall(r"^  (\S.*)$", message, re.MULTILINE)
 
 
-def test_three_commands_make_a_pushed_package(say: Say, run: Run, tmp_path: Path) -> None:
+def test_the_commands_make_a_pushed_package(say: Say, run: Run, tmp_path: Path) -> None:
     """Each runs where the one before it ended; the commit is a feat: one."""
     bare = tmp_path / "gitea" / "acme" / "handler-base.git"
     run("git", "init", "-q", "--bare", bare, cwd=tmp_path)
-    test, commit, push = commands(say(gitea_url="https://git.test", gitea_owner="acme"))
+    test, commit, prepare, push = commands(say(gitea_url="https://git.test", gitea_owner="acme"))
+    # tests/live/test_live_prepare.py runs it on a Gitea.
+    assert prepare == "uv run rollout/gitea.py prepare acme handler-base --apply"
+    assert (ROOT / prepare.split()[2]).is_file()
     assert 'git commit -m "feat: ' in commit
     assert "https://git.test/acme/handler-base.git" in push
     served = push.replace("https://git.test", (tmp_path / "gitea").as_uri())
@@ -43,8 +46,9 @@ def test_three_commands_make_a_pushed_package(say: Say, run: Run, tmp_path: Path
 
 def test_folder_with_blanks_and_quotes(say: Say, run: Run, tmp_path: Path) -> None:
     """The first command goes there, the last names a repository that Gitea takes."""
-    first, _, last = commands(say("it's a $HOME", gitea_url="https://git.test", gitea_owner="acme"))
+    first, _, prepare, last = commands(say("it's a $HOME", gitea_url="https://git.test", gitea_owner="acme"))
     assert run("bash", "-euc", f"{first.split(' && ')[0]} && ls", cwd=tmp_path).stdout.split()[0] == "README.md"
+    assert " acme it-s-a-HOME " in prepare
     assert "https://git.test/acme/it-s-a-HOME.git " in last
 
 

@@ -271,8 +271,9 @@ def test_a_first_push_that_is_green(repository: Callable[[dict[str, str]], Repos
     assert tried == ["install", "lint", "build", "smoke test"]
     assert [line for line in commands(said).splitlines() if line.startswith("# ")] == [
         "# commit",
-        "# the owner (or the repository) needs the secrets REGISTRY_USER and REGISTRY_TOKEN",
-        "# https://git.daviestechlabs.io/org/daviestechlabs/settings/actions/secrets",
+        "# the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN (docs/gitea.md of the template has a command "
+        "that makes them)",
+        f"# https://git.daviestechlabs.io/daviestechlabs/{made.path.name}/settings/actions/secrets",
         "# push: lint, test and the first release run",
     ]
     assert not {".venv", "dist", "release"} & {path.name for path in made.path.iterdir()}
