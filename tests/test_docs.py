@@ -63,7 +63,7 @@ def test_renovate_leaves_what_the_template_owns() -> None:
 
 def test_the_runner_in_kubernetes_mounts_what_it_has() -> None:
     """Each volume is there under its name, and the sidecar's socket is the runner's."""
-    (pod,) = (block for block in yaml_blocks(ROOT / "docs/gitea.md") if block.get("kind") == "StatefulSet")
+    (pod,) = (block for block in yaml_blocks(ROOT / "docs/runner.md") if block.get("kind") == "StatefulSet")
     spec = pod["spec"]["template"]["spec"]
     there = {volume["name"] for volume in spec["volumes"]}
     there |= {claim["metadata"]["name"] for claim in pod["spec"]["volumeClaimTemplates"]}
@@ -78,4 +78,4 @@ def test_the_runner_in_kubernetes_mounts_what_it_has() -> None:
 def test_the_image_has_the_workflow_s_uv() -> None:
     """Another version would be downloaded again by each job."""
     (pinned,) = re.findall(r'UV_VERSION: "(.+)"', (ROOT / "template/.gitea/workflows/ci.yaml.jinja").read_text())
-    assert f"pip install uv=={pinned}" in (ROOT / "docs/gitea.md").read_text()
+    assert f"pip install uv=={pinned}" in (ROOT / "docs/runner.md").read_text()

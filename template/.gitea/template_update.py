@@ -39,7 +39,7 @@ BEFORE, AFTER = r"[-_.]?(?!post|g[0-9a-f])[a-z][\w.-]*?", r"([-_.]?post\.?[0-9]*
 TAG = re.compile(rf"v?([0-9]+)\.([0-9]+)\.([0-9]+)({BEFORE})?{AFTER}", re.IGNORECASE)
 FIELDS = {"reasons", "results", "failures", "notes", "since", "report", "answers", "lock"}
 MADE = "Update of {} to the files {}"  # the last line of our commits: parent and tree
-CERTIFICATE, TRUST = "certificate", "Add the authority of its certificate to the runner's image (docs/gitea.md)."
+CERTIFICATE, TRUST = "certificate", "Add the authority of its certificate to the runner's image (docs/runner.md)."
 NEEDED = (
     "Put a token with the scope write:repository into the secret TEMPLATE_TOKEN, of an account in a team that may "
     "write Code and Pull Requests of this repository."

@@ -271,8 +271,8 @@ def test_a_first_push_that_is_green(repository: Callable[[dict[str, str]], Repos
     assert tried == ["install", "lint", "build", "smoke test"]
     assert [line for line in commands(said).splitlines() if line.startswith("# ")] == [
         "# commit",
-        "# the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN (docs/gitea.md of the template has a command "
-        "that makes them)",
+        "# the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN: a command of the template makes them "
+        "(docs/gitea.md)",
         f"# https://git.daviestechlabs.io/daviestechlabs/{made.path.name}/settings/actions/secrets",
         "# push: lint, test and the first release run",
     ]

@@ -58,11 +58,11 @@ def test_another_image(containers: Engine, live: Live, tmp_path: Path, release: 
 def test_two_packages_in_one_tmp(containers: Engine, live: Live, owner: Owner, tmp_path: Path) -> None:
     """Where the runner's owner mounts one, two releases at the same time take nothing of each other.
 
-    The runner is the one of docs/gitea.md, whose image has uv, and whose jobs share its cache.
+    The runner is the one of docs/runner.md, whose image has uv, and whose jobs share its cache.
     """
     (containers.shared / "tmp").mkdir(mode=0o1777)
     (containers.shared / "tmp").chmod(0o1777)
-    page = (ROOT / "docs/gitea.md").read_text()
+    page = (ROOT / "docs/runner.md").read_text()
     (shown,) = (found for found in re.findall(r"(?ms)^```yaml\n(.*?)^```", page) if "UV_CACHE_DIR" in found)
     config = yaml.safe_load(shown)
     cache = config["container"]["options"].removeprefix("-v ")

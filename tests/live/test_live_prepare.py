@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blocks import block
 
 from .conftest import package
-from .gitea import ADMIN, ROOT, Live, Owner
+from .gitea import ADMIN, ROOT, Live, Owner, run
 from .scenarios import released
 
 
@@ -108,6 +109,22 @@ def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) 
     if server.since((1, 23), (11, 0)):
         server.api("POST", f"repos/{repo.path}/tag_protections", {"name_pattern": "v*", "whitelist_usernames": [ADMIN]})
         assert owner.gitea("check").texts("wrong") == ["tags v* are protected, so the workflow cannot make a version"]
+
+
+def test_the_commands_of_the_page(owner: Prepared) -> None:
+    """As a person pastes them, with the names of this server."""
+    text = block("prepare") + block("check")
+    for written, here in (
+        ("https://git.example.org", owner.server.internal_url),
+        ("GITEA_TOKEN=…", f"GITEA_TOKEN={owner.server.token}"),
+        (" acme ", f" {owner.name} "),
+    ):
+        assert written in text
+        text = text.replace(written, here)
+    said = run(["bash", "-euc", text], ROOT, owner.server.git_env(owner.live.folder / "home"))
+    assert f"would    repository {owner.name}/handler-base (private)\n" in said
+    assert f"done     repository {owner.name}/handler-base (private)\n" in said
+    assert "ok       secrets REGISTRY_TOKEN and REGISTRY_USER\n" in said
 
 
 def test_what_a_token_may(owner: Prepared) -> None:
