@@ -71,8 +71,8 @@ class NextSteps:
             )
         if self.answers["publish"]:
             self.add(
-                "the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN: a command of the template makes them"
-                " (docs/gitea.md)",
+                "the repository needs the secrets REGISTRY_USER and REGISTRY_TOKEN: a command of the template makes"
+                " them (docs/gitea.md)",
                 f"# {self.home}/settings/actions/secrets",
             )
         if self.to_commit:
