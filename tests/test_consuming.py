@@ -1,0 +1,242 @@
+"""The recipes of docs/consuming.md, each run as it stands: none takes a name of the owner's from the public index."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from blocks import block
+from rendering import ROOT, Run
+from two_indexes import OURS, Indexes, installed, locked
+
+pytest_plugins = ["two_indexes"]
+
+ADDRESS = "https://git.example.org"
+FLOOR = f">={sys.version_info.major}.{sys.version_info.minor}"
+PYPROJECT = f'[project]\nname = "consumer"\nversion = "1"\nrequires-python = "{FLOOR}"\ndependencies = []\n'
+LOGIN = {"me": "me", "…": "read-package-token"}
+
+
+def here(name: str, indexes: Indexes) -> str:
+    """Returns a block of the page for these indexes."""
+    return block(name).replace(ADDRESS, indexes.server).replace("1.2.3", "1.0").replace("…", LOGIN["…"])
+
+
+@pytest.fixture
+def consumer(indexes: Indexes, tmp_path: Path, run: Run) -> Path:
+    """A project that needs nothing, with an environment that has pip."""
+    folder = tmp_path / "consumer"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    run("uv", "venv", "-q", "--seed", cwd=folder, env={"UV_INDEX": None})
+    return folder
+
+
+@pytest.fixture
+def private(indexes: Indexes) -> Indexes:
+    """The indexes, and the owner's asks who it is."""
+    indexes.login = f"me:{LOGIN['…']}"
+    return indexes
+
+
+def follow(run: Run, folder: Path, indexes: Indexes, text: str, **env: str) -> str:
+    """Runs the commands in an activated environment. Returns what they printed."""
+    path = f'export PATH="{folder / ".venv/bin"}:$PATH" VIRTUAL_ENV="{folder / ".venv"}"\n'
+    return run("bash", "-euc", path + text, cwd=folder, env={**indexes.env, **env}).stdout
+
+
+def test_a_project(indexes: Indexes, consumer: Path, run: Run) -> None:
+    """Now, and on each later lock."""
+    follow(run, consumer, indexes, here("uv-project", indexes))
+    assert locked(consumer) == OURS
+    follow(run, consumer, indexes, "uv lock --upgrade && uv sync")
+    assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
+
+
+def test_exclude_newer_needs_its_second_line(indexes: Indexes, consumer: Path, run: Run) -> None:
+    """Without, nothing of the index is seen."""
+    follow(run, consumer, indexes, here("uv-project", indexes))
+    first, *lines = block("exclude-newer").splitlines()
+    text = (consumer / "pyproject.toml").read_text()
+    assert "[tool.uv]\n" not in text
+    (consumer / "pyproject.toml").write_text(f"{text}\n{first}\n{lines[0]}\n")
+    done = run("uv", "lock", "--upgrade", cwd=consumer, env=indexes.env, code=1)
+    assert "handler-base" in done.stderr
+    (consumer / "pyproject.toml").write_text("\n".join([text, first, *lines, ""]))
+    follow(run, consumer, indexes, "uv lock --upgrade")
+    assert locked(consumer) == OURS
+
+
+@pytest.mark.parametrize("name", ["uv-pip", "pip-hashes", "pip-one"])
+def test_an_environment(indexes: Indexes, consumer: Path, run: Run, name: str) -> None:
+    """What the package needs in turn is the owner's as well."""
+    texts = {"uv-pip": block("uv-pip"), "pip-hashes": block("pip-hashes"), "pip-one": block("pip-one")}
+    text = texts[name].replace(ADDRESS, indexes.server).replace("1.2.3", "1.0")
+    follow(run, consumer, indexes, text)
+    assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
+
+
+def test_pip_takes_no_file_with_another_hash(indexes: Indexes, consumer: Path, run: Run) -> None:
+    """Neither another version of the same name, nor another file of the same version."""
+    lock, install = here("pip-hashes", indexes).splitlines()[1:]
+    (consumer / "requirements.in").write_text("handler-base==1.0\n")
+    follow(run, consumer, indexes, lock)
+    python = consumer / ".venv/bin/python"
+
+    def refused() -> str:
+        said = run(python, "-m", *install.split(), cwd=consumer, env=indexes.env, code=1).stderr
+        assert installed(run, python, consumer) == {}
+        return said
+
+    text = (consumer / "requirements.txt").read_text()
+    (consumer / "requirements.txt").write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:01234567", text))
+    assert "DO NOT MATCH THE HASHES" in refused()
+    (consumer / "requirements.txt").write_text(text)
+    indexes.gone |= {"handler-base", "mlflow-utils"}
+    assert "No matching distribution found for handler-base==1.0" in refused()
+
+
+def test_a_command(indexes: Indexes, consumer: Path, run: Run) -> None:
+    """Installed, or run once."""
+    env = {"UV_TOOL_DIR": str(consumer / "tools"), "UV_TOOL_BIN_DIR": str(consumer / "bin")}
+    text = here("uv-tool", indexes)
+    assert follow(run, consumer, indexes, f"{text}bin/handler-base", **env).splitlines()[-1] == "1.0"
+    python = consumer / "tools/handler-base/bin/python"
+    assert installed(run, python, consumer) == OURS
+    once = text.replace("uv tool install", "uvx")
+    assert follow(run, consumer, indexes, once, **env).splitlines()[-1] == "1.0"
+
+
+def test_a_private_owner_in_a_project(private: Indexes, consumer: Path, run: Run) -> None:
+    """The credentials are in no file."""
+    export, sync = here("uv-private", private).splitlines()
+    follow(run, consumer, private, f"{export}\n{here('uv-project', private)}{sync}")
+    assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
+    for name in ("pyproject.toml", "uv.lock"):
+        assert LOGIN["…"] not in (consumer / name).read_text()
+    # Without them uv stops, and goes to no other index.
+    stopped = run("uv", "lock", "--upgrade", "--refresh", cwd=consumer, env=private.env, code=None)
+    assert stopped.returncode != 0
+    assert locked(consumer) == OURS
+
+
+def test_a_private_owner_on_a_laptop(private: Indexes, consumer: Path, run: Run) -> None:
+    """Signed in once, for each command of uv's."""
+    home = {"XDG_DATA_HOME": str(consumer / "data")}
+    follow(run, consumer, private, here("uv-login", private), **home)
+    assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
+
+
+def test_a_private_owner_and_pip(private: Indexes, consumer: Path, run: Run) -> None:
+    """By the file that every HTTP client knows."""
+    text = here("pip-netrc", private).replace("machine git.example.org", "machine 127.0.0.1")
+    follow(run, consumer, private, text, HOME=str(consumer))
+    assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["handler-base", "mlflow-utils"])
+def test_two_indexes_of_equal_rank_take_somebody_else_s(indexes: Indexes, consumer: Path, run: Run, name: str) -> None:
+    """Why the page says what not to do: both of these options take the squatter's."""
+    squatted = f"--index {indexes.owner} --index-strategy unsafe-best-match"
+    follow(run, consumer, indexes, f"uv pip install {squatted} {name}")
+    assert installed(run, consumer / ".venv/bin/python", consumer)[name] == "99.0"
+    follow(run, consumer, indexes, f"pip install --force-reinstall --extra-index-url {indexes.owner} {name}")
+    assert installed(run, consumer / ".venv/bin/python", consumer)[name] == "99.0"
+
+
+def test_argo_takes_the_credentials_from_a_secret() -> None:
+    """Each variable that uv reads, and none with a value of its own."""
+    (workflow,) = [yaml.safe_load(block("argo"))]
+    container = workflow["spec"]["templates"][0]["container"]
+    assert {entry["name"] for entry in container["env"]} == {
+        "UV_INDEX_GITEA_USERNAME",
+        "UV_INDEX_GITEA_PASSWORD",
+    }
+    assert all("secretKeyRef" in entry["valueFrom"] and "value" not in entry for entry in container["env"])
+
+
+# --- With the real libraries, in environments of their own (the group `consuming` of pyproject.toml)
+
+
+def pins(name: str) -> list[str]:
+    """Returns what the group pins under a name."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["consuming"]
+    return [pin for pin in group if pin.startswith(f"{name}==")]
+
+
+def venv_with(run: Run, folder: Path, name: str) -> Path:
+    """Returns the Python of a new environment that has a library."""
+    run("uv", "venv", "-q", folder / "libraries", cwd=folder)
+    python = folder / "libraries/bin/python"
+    run("uv", "pip", "install", "-q", "--python", python, *pins(name), cwd=folder)
+    return python
+
+
+KFP = """
+from kfp import compiler
+compiler.Compiler().compile({name}, "compiled.yaml")
+"""
+
+
+@pytest.mark.slow
+def test_kubeflow_pipelines(indexes: Indexes, tmp_path: Path, run: Run) -> None:
+    """The recipe compiles to no pip install. What is not advised stores the token, and takes somebody else's."""
+    python = venv_with(run, tmp_path, "kfp")
+    script = tmp_path / "component.py"
+    script.write_text(block("kfp") + KFP.format(name="train"))
+    run(python, script, cwd=tmp_path)
+    compiled = (tmp_path / "compiled.yaml").read_text()
+    assert "git.example.org/acme/pipelines:1.2.3" in compiled
+    assert "pip install" not in compiled
+
+    address = indexes.owner.replace("http://", "http://me:the-token@")
+    options = f'packages_to_install=["handler-base"], pip_index_urls=["{indexes.public}", "{address}"], '
+    options += 'pip_trusted_hosts=["127.0.0.1"], install_kfp_package=False'
+    text = re.sub(r"install_kfp_package=False", options, block("kfp"))
+    script.write_text(text + KFP.format(name="train"))
+    run(python, script, cwd=tmp_path)
+    compiled = (tmp_path / "compiled.yaml").read_text()
+    assert "me:the-token@" in compiled
+    (command,) = set(re.findall(r"python3 -m pip install .*?(?=\s+&&)", compiled))
+    assert f"--extra-index-url {address}" in command
+    run("uv", "venv", "-q", "--seed", tmp_path / "image", cwd=tmp_path)
+    image = tmp_path / "image/bin/python"
+    run("bash", "-euc", command.replace("python3", str(image)), cwd=tmp_path, env=indexes.env)
+    assert installed(run, image, tmp_path)["handler-base"] == "99.0"
+
+
+@pytest.mark.slow
+def test_mlflow(indexes: Indexes, tmp_path: Path, run: Run) -> None:
+    """The model names the package alone; with a line for the index it holds the token."""
+    python = venv_with(run, tmp_path, "mlflow")
+    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "GIT_PYTHON_REFRESH": "quiet"}
+    script = tmp_path / "log.py"
+    script.write_text(block("mlflow"))
+    run(python, script, cwd=tmp_path, env=env)
+    (stored,) = tmp_path.rglob("requirements.txt")
+    assert stored.read_text().split() == ["mlflow", "handler-base==1.2.3"]
+    stored.unlink()
+    line = '"--extra-index-url https://me:the-token@git.example.org/simple/", "mlflow"'
+    script.write_text(block("mlflow").replace('"mlflow"', line, 1))
+    run(python, script, cwd=tmp_path, env=env)
+    (stored,) = tmp_path.rglob("requirements.txt")
+    assert "me:the-token@" in stored.read_text()
+
+
+@pytest.mark.slow
+def test_ray(indexes: Indexes, consumer: Path, run: Run) -> None:
+    """The workers have what uv.lock has."""
+    follow(run, consumer, indexes, here("uv-project", indexes))
+    (pin,) = [
+        pin
+        for pin in tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["consuming"]
+        if pin.startswith("ray")
+    ]
+    follow(run, consumer, indexes, f"uv add -q {pin}")
+    (consumer / "driver.py").write_text(block("ray"))
+    said = follow(run, consumer, indexes, block("ray-run"), RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=str(consumer))
+    assert "handler_base" in said.splitlines()
+    assert locked(consumer) == OURS
