@@ -1,11 +1,18 @@
 """The recipes of docs/consuming.md, each run as it stands: none takes a name of the owner's from the public index."""
 
+import gzip
+import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uv
 import yaml
 from blocks import block
 from rendering import ROOT, Run
@@ -198,10 +205,10 @@ def test_kubeflow_pipelines(indexes: Indexes, tmp_path: Path, run: Run) -> None:
     text = re.sub(r"install_kfp_package=False", options, block("kfp"))
     script.write_text(text + KFP.format(name="train"))
     run(python, script, cwd=tmp_path)
-    compiled = (tmp_path / "compiled.yaml").read_text()
-    assert "me:the-token@" in compiled
-    (command,) = set(re.findall(r"python3 -m pip install .*?(?=\s+&&)", compiled))
+    (executor,) = yaml.safe_load((tmp_path / "compiled.yaml").read_text())["deploymentSpec"]["executors"].values()
+    (command,) = re.findall("python3 -m pip install .*(?= && )", executor["container"]["command"][2])
     assert f"--extra-index-url {address}" in command
+    assert "me:the-token@" in command
     run("uv", "venv", "-q", "--seed", tmp_path / "image", cwd=tmp_path)
     image = tmp_path / "image/bin/python"
     run("bash", "-euc", command.replace("python3", str(image)), cwd=tmp_path, env=indexes.env)
@@ -237,6 +244,56 @@ def test_ray(indexes: Indexes, consumer: Path, run: Run) -> None:
     ]
     follow(run, consumer, indexes, f"uv add -q {pin}")
     (consumer / "driver.py").write_text(block("ray"))
-    said = follow(run, consumer, indexes, block("ray-run"), RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=str(consumer))
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a socket's path has at most 107 bytes
+        said = follow(run, consumer, indexes, block("ray-run"), RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=short)
     assert "handler_base" in said.splitlines()
     assert locked(consumer) == OURS
+
+
+@pytest.fixture(scope="session")
+def base_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The first words of podman, with a storage of the tests' own that has an image with Python: `localhost/base`."""
+    if os.geteuid() or not (shutil.which("podman") and shutil.which("mmdebstrap")):
+        pytest.skip("needs root, podman and mmdebstrap")
+    folder = tmp_path_factory.mktemp("images")
+    podman = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
+    packages = "--include=python3,ca-certificates"
+    subprocess.run(["mmdebstrap", "-q", "--variant=minbase", packages, "bookworm", folder / "base.tar"], check=True)
+    subprocess.run([*podman, "import", "-q", folder / "base.tar", "localhost/base"], check=True)
+    yield podman
+    subprocess.run([*podman, "rmi", "--all", "--force"], check=True, capture_output=True)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_an_image(private: Indexes, consumer: Path, run: Run, base_image: list[str]) -> None:
+    """It has what uv.lock has, and no layer has the token. uv is copied: the image's pip would load it from outside."""
+    follow(run, consumer, private, f"{here('uv-private', private).splitlines()[0]}\n{here('uv-project', private)}")
+    text = block("dockerfile")
+    for written, mine in [
+        ("python:3.13-slim", "localhost/base"),
+        ("RUN pip install uv==0.13.9", f"COPY uv /usr/bin/uv\nENV UV_DEFAULT_INDEX={private.public}"),
+    ]:
+        assert written in text
+        text = text.replace(written, mine)
+    # A build fails if this does.
+    text += 'RUN test "$(handler-base)" = 1.0 && test ! -e /usr/bin/uv && test ! -e /run/secrets/gitea\n'
+    (consumer / "Dockerfile").write_text(text)
+    (consumer / "token.txt").write_text(LOGIN["…"])
+    (consumer / ".dockerignore").write_text(".venv\ntoken.txt\n")
+    shutil.copy(uv.find_uv_bin(), consumer / "uv")
+    build = block("docker-build").split()
+    assert build[:2] == ["docker", "build"]
+    options = ["--isolation", "chroot", "--network", "host", "--layers=false"]
+    done = subprocess.run([*base_image, "build", *options, *build[2:]], cwd=consumer, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert LOGIN["…"] not in done.stdout + done.stderr
+    image = build[build.index("-t") + 1]
+    subprocess.run([*base_image, "save", "-q", "--format", "docker-dir", "-o", consumer / "saved", image], check=True)
+    saved = [file for file in (consumer / "saved").iterdir() if file.is_file()]
+    assert len(saved) > 3
+    for file in saved:
+        content = file.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        assert LOGIN["…"].encode() not in content, file.name
+    assert any(b"handler_base" in file.read_bytes() for file in saved), "the layers are read"

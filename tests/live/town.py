@@ -1,6 +1,7 @@
 """An organisation that has its template and packages of it on the same Gitea."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from .daemon import wait_for
 from .gitea import ROOT, Owner, Repo, Run, run
 
 PARTS = ("copier.yml", "questions", "template", "apply", "rollout")
+OWN = (".ci", ".gitea", "packages", "pyproject.toml")  # what the template's own workflows need as well
 BOT = "by-a-bot"  # the package that has a bot's token for its pull requests
 
 
@@ -67,13 +69,16 @@ class Town:
         return {pull["head"]["label"]: pull for pull in found}
 
 
-def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]]) -> Town:
-    """What stands here is the first version; the packages are made of it by its address, with answers of their own."""
+def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]], own: bool = False) -> Town:
+    """What stands here is the first version; the packages are made of it by its address, with answers of their own.
+
+    With `own`, the template has its own workflows, whose checks are as good as none: they would run these tests.
+    """
     live = owner.live
     folder = tmp_path / "template"
     folder.mkdir()
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PARTS],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PARTS, *(OWN if own else ())],
         **{"cwd": ROOT, "capture_output": True, "text": True, "check": True},
     ).stdout
     for name in filter(None, listed.split("\0")):
@@ -81,10 +86,17 @@ def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     live.actions.pin(folder / "template")
+    if own:
+        live.actions.pin(folder / ".gitea")
+        (folder / ".ci/run").write_text("true\n")
+        workflow = folder / ".gitea/workflows/ci.yaml"
+        text = re.sub(r"(?m)^  NTFY_(URL|TOPIC): .*$", "", workflow.read_text())
+        mine = f"env:\n  NTFY_URL: {live.ntfy.url}\n  NTFY_TOPIC: {owner.name}\n"
+        workflow.write_text(text.replace("env:\n", mine, 1).replace("run: uv run ruff check", "run: true"))
+        workflow.write_text(re.sub(r"uv run ruff format --check \|\| .*", "true", workflow.read_text()))
     template = Repo(owner, "template", folder)
-    # Its own Actions are not what this is about.
-    owner.server.api("PATCH", f"repos/{template.path}", {"has_actions": False})
-    template.commit("feat: the first version")
+    owner.server.api("PATCH", f"repos/{template.path}", {"has_actions": own})
+    template.commit("feat: the first version\n\n[skip ci]")
     template.git("tag", "v1.0.0")
     template.git("push", "-q", "--tags", "origin", "HEAD:refs/heads/main")
     packages = {}
