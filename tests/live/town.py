@@ -90,8 +90,8 @@ def founded(owner: Owner, tmp_path: Path, wanted: Mapping[str, Mapping[str, str]
         live.actions.pin(folder / ".gitea")
         (folder / ".ci/run").write_text("true\n")
         workflow = folder / ".gitea/workflows/ci.yaml"
-        text = re.sub(r"(?m)^  NTFY_(URL|TOPIC): .*$", "", workflow.read_text())
-        mine = f"env:\n  NTFY_URL: {live.ntfy.url}\n  NTFY_TOPIC: {owner.name}\n"
+        text = re.sub(r"(?m)^  (GITEA_URL|NTFY_URL|NTFY_TOPIC): .*$", "", workflow.read_text())
+        mine = f"env:\n  GITEA_URL: {live.server.url}\n  NTFY_URL: {live.ntfy.url}\n  NTFY_TOPIC: {owner.name}\n"
         workflow.write_text(text.replace("env:\n", mine, 1).replace("run: uv run ruff check", "run: true"))
         workflow.write_text(re.sub(r"uv run ruff format --check \|\| .*", "true", workflow.read_text()))
     template = Repo(owner, "template", folder)
