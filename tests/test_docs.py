@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import questions_page
 import yaml
 from blocks import PAGES, ROOT, RUNNABLE, Block, blocks
 
@@ -27,8 +28,8 @@ def test_each_command_is_run_by_a_test_or_says_why_not(block: Block) -> None:
         return
     assert block.run, "no comment above it says which test runs it"
     assert [other.page for other in EVERY if other.run == block.run] == [block.page]
-    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if f'block("{block.run}")' in path.read_text()]
-    assert tests, f'no test has block("{block.run}")'
+    asks = re.compile(rf'\b(block|here)\("{block.run}"')
+    assert any(asks.search(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")), "no test asks for it"
 
 
 def test_every_fence_is_read() -> None:
@@ -44,6 +45,25 @@ def test_yaml_and_links(page: Path) -> None:
     assert all(yaml_blocks(page))
     for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def anchors(page: Path) -> set[str]:
+    """Returns what a link may name behind a #, as Gitea makes it of the headings."""
+    titles = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text()))
+    plain = [re.sub(r"[^\w\- ]", "", title.lower()) for title in titles]
+    return {title.replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_a_section(page: Path) -> None:
+    """Each section that a link names is there."""
+    for link, section in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+        assert section in anchors(page.parent / link if link else page), f"{link}#{section}"
+
+
+def test_the_reference_of_the_questions_is_that_of_copier_yml() -> None:
+    """Fix: uv run python tests/questions_page.py."""
+    assert questions_page.PAGE.read_text("utf-8") == questions_page.page()
 
 
 def test_renovate_leaves_what_the_template_owns() -> None:

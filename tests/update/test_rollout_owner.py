@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from acme import ANSWERS, LOCK, data, run
-from gitea_api import Repository, refusal
+from blocks import block
+from gitea_api import BOT, Repository, refusal
 from gitea_owner import GiteaOwner
 from versions import NEWEST, Template
 
@@ -30,6 +31,18 @@ def test_an_owner_is_read_through_the_api(template: Template, acme: GiteaOwner) 
         "old-lib": "acme/old-lib",
         "by-hand": "",
     }
+
+
+def test_the_commands_of_the_page(template: Template, acme: GiteaOwner) -> None:
+    """As a person pastes them, with this server's address and token."""
+    text = (
+        block("rollout")
+        .replace("https://git.example.org", acme.inside)
+        .replace("ROLLOUT_TOKEN=…", f"ROLLOUT_TOKEN={BOT}")
+    )
+    done = template.run("bash", "-euc", text, UV_EXCLUDE_NEWER="2100-01-01")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"(?m)^\| (repository|package) .*", done.stdout) == ["repository", "package", "repository"]
 
 
 def test_only_what_is_sure_is_called_unenrolled(template: Template, acme: GiteaOwner, tmp_path: Path) -> None:
