@@ -25,10 +25,15 @@ class Report:
     def add_merged(self, file: str, merged: Merged) -> None:
         """Lists what happened to the keys of a TOML file."""
         for note in merged.added:
-            self.added.append(f"{file}: {note['path']} = {write(note['value'])}")
+            table, element = place(note["path"], note["value"])
+            self.added.append(f"{file}: {table}: {element}" if element else f"{file}: {table} = {write(note['value'])}")
         for note in merged.updated:
             self.changed.append(f"{file}: {note['path']} = {write(note['theirs'])}, was {write(note['ours'])}")
-        self.changed += [f"{file}: {note['path']} is removed" for note in merged.removed]
+        for note in merged.removed:
+            table, element = place(note["path"], note["value"])
+            self.changed.append(
+                f"{file}: {element} is removed from {table}" if element else f"{file}: {table} is removed"
+            )
         for note in merged.kept:
             ours, theirs = ("not set" if note[side] is None else write(note[side]) for side in ("ours", "theirs"))
             self.kept.append(f"{file}: {note['path']} is {ours}, the pattern has {theirs}")
@@ -45,6 +50,14 @@ class Report:
                 print(f"# {one_line(why)}", command, sep="\n")  # a line break would end the comment
         if self.undo:
             print(f"\nTo undo everything:\n{self.undo}")
+
+
+def place(path: str, value: object) -> tuple[str, str]:
+    """Returns the key of a list and the element of it that changed, as TOML has it; for all else the path and ""."""
+    if not (isinstance(value, str) and path.endswith("]")):
+        return path, ""
+    table = path.removesuffix(f"[{value}]")  # a requirement is named by its distribution, which has no bracket
+    return path.rpartition("[")[0] if table == path else table, write(value)
 
 
 def other_workflows(root: Path) -> list[str]:

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,20 +164,20 @@ def test_argo_takes_the_credentials_from_a_secret() -> None:
     assert all("secretKeyRef" in entry["valueFrom"] and "value" not in entry for entry in container["env"])
 
 
-# --- With the real libraries, in environments of their own (the group `consuming` of pyproject.toml)
+# --- With the real libraries, each in an environment of its own
 
 
-def pins(name: str) -> list[str]:
-    """Returns what the group pins under a name."""
-    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["consuming"]
-    return [pin for pin in group if pin.startswith(f"{name}==")]
+def pin(name: str) -> str:
+    """Returns the pinned requirement of a library."""
+    (line,) = re.findall(rf"(?m)^{name}==.*$", (ROOT / "tests/consuming.txt").read_text())
+    return line
 
 
 def venv_with(run: Run, folder: Path, name: str) -> Path:
     """Returns the Python of a new environment that has a library."""
     run("uv", "venv", "-q", folder / "libraries", cwd=folder)
     python = folder / "libraries/bin/python"
-    run("uv", "pip", "install", "-q", "--python", python, *pins(name), cwd=folder)
+    run("uv", "pip", "install", "-q", "--python", python, pin(name), cwd=folder)
     return python
 
 
@@ -237,12 +236,7 @@ def test_mlflow(indexes: Indexes, tmp_path: Path, run: Run) -> None:
 def test_ray(indexes: Indexes, consumer: Path, run: Run) -> None:
     """The workers have what uv.lock has."""
     follow(run, consumer, indexes, here("uv-project", indexes))
-    (pin,) = [
-        pin
-        for pin in tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["consuming"]
-        if pin.startswith("ray")
-    ]
-    follow(run, consumer, indexes, f"uv add -q {pin}")
+    follow(run, consumer, indexes, f"uv add -q {pin('ray')}")
     (consumer / "driver.py").write_text(block("ray"))
     with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a socket's path has at most 107 bytes
         said = follow(run, consumer, indexes, block("ray-run"), RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=short)

@@ -17,7 +17,7 @@ SECTIONS = {  # a field of what the first job handed over, or of `differences`: 
     "report": ("What changes here", "text"),
     "workflows": ("Workflows", "diff"),
     "pyproject": ("pyproject.toml", "diff"),
-    "answers": ("Answers to the template's questions", "diff"),
+    "answers": ("Answers", "diff"),
     "lock": ("uv.lock", "text"),
     "files": ("All files", "text"),
 }
@@ -87,7 +87,7 @@ def compose(tag: str, plan: dict[str, Any], template: str, kept: list[tuple[int,
     same = [heading for name, (heading, _) in SECTIONS.items() if not plan[name] and name != "failures"]
     parts += sections(plan, *SECTIONS)
     if same:
-        parts.append(f"Unchanged: {', '.join(same)}.\n")
+        parts.append(f"Unchanged: {', '.join(same).lower()}.\n")
     return "\n".join([*parts, BY_CI if SECRET["TEMPLATE_TOKEN"] else BY_JOB.format(READ)])
 
 
