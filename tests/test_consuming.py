@@ -245,11 +245,11 @@ def test_ray(indexes: Indexes, consumer: Path, run: Run) -> None:
 
 
 @pytest.fixture(scope="session")
-def base_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def base_image() -> Iterator[list[str]]:
     """The first words of podman, with a storage of the tests' own that has an image with Python: `localhost/base`."""
     if os.geteuid() or not (shutil.which("podman") and shutil.which("mmdebstrap")):
         pytest.skip("needs root, podman and mmdebstrap")
-    folder = tmp_path_factory.mktemp("images")
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # podman's paths have at most 50 characters
     podman = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
     packages = "--include=python3,ca-certificates"
     subprocess.run(["mmdebstrap", "-q", "--variant=minbase", packages, "bookworm", folder / "base.tar"], check=True)
