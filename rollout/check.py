@@ -135,7 +135,7 @@ async def token(look: Look) -> Findings:
     """Could REGISTRY_TOKEN upload, and nothing more? Asks the registry, with an upload that has no file."""
     if not look.registry_token:
         text = "whether REGISTRY_TOKEN can upload: it is not in the environment"
-        yield Finding("unknown", text, "set it and run this again (nothing is uploaded)")
+        yield Finding("unknown", text, "set it, and run this again (nothing is uploaded)")
         return
     auth = httpx.BasicAuth(os.environ.get("REGISTRY_USER", "user"), look.registry_token)
     async with httpx.AsyncClient(timeout=TIMEOUT, auth=auth) as client:
@@ -212,15 +212,17 @@ async def runner(look: Look) -> Findings:
         answer = await look.get(f"{path}/actions/runners?limit=50", 401, 403, 404, 405)
         if answer.is_success:
             seen += 1
-            found += answer.json().get("runners") or []
-    mine = [one for one in found if label in [item.get("name") for item in one.get("labels") or []]]
+            # Forgejo lists them without a frame, and their labels as texts.
+            listing = answer.json()
+            found += listing if isinstance(listing, list) else listing.get("runners") or []
+    mine = [one for one in found if label in labels_of(one)]
     online = [str(one.get("name")) for one in mine if one.get("status") != "offline" and not one.get("disabled")]
     if online:
         yield Finding("ok", f"runner with the label {label}: {', '.join(sorted(set(online)))}")
     elif mine:
         yield Finding("wrong", f"each runner with the label {label} is offline", "start it")
     elif seen == 3:
-        labels = sorted({str(item.get("name")) for one in found for item in one.get("labels") or []})
+        labels = sorted({name for one in found for name in labels_of(one)})
         other = f", or answer runner_label with one of: {', '.join(labels)}" if labels else ""
         yield Finding("wrong", f"no runner has the label {label}", f"register one with it{other}")
     else:
@@ -228,6 +230,11 @@ async def runner(look: Look) -> Findings:
         yield Finding("unknown", text, "look in Gitea: Settings, Actions, Runners")
     async for finding in isolation(look):
         yield finding
+
+
+def labels_of(runner: dict[str, Any]) -> list[str]:
+    """Returns the labels of a runner as the API lists it."""
+    return [str(item.get("name") if isinstance(item, dict) else item) for item in runner.get("labels") or []]
 
 
 async def isolation(look: Look) -> Findings:

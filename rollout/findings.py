@@ -13,7 +13,7 @@ class Finding:
 
     state: str  # one of STATES
     text: str
-    fix: str = ""
+    fix: str = ""  # of what is bad; else a hint
 
     @property
     def bad(self) -> bool:
@@ -38,7 +38,7 @@ def as_text(findings: Sequence[Finding]) -> Iterator[str]:
     for found in findings:
         yield f"{found.state:{WIDE}}  {one_line(found.text)}"
         if found.fix:
-            yield f"{'':{WIDE}}  Fix: {one_line(found.fix)}"
+            yield f"{'':{WIDE}}  {'Fix' if found.bad else 'Hint'}: {one_line(found.fix)}"
 
 
 def as_json(findings: Sequence[Finding]) -> str:

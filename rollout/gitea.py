@@ -13,7 +13,7 @@ prepare makes what is missing, and leaves what is there: the organisation, an ac
 Packages: write, the repository with Actions on, and its secrets REGISTRY_USER and REGISTRY_TOKEN. The token in them has
 the scope write:package, is for this one repository, and is neither shown nor kept. GITEA_TOKEN is an administrator's,
 or an owner's of the organisation, with the scopes write:organization, write:repository, write:user, and write:admin to
-make an account.
+make an account. Forgejo makes the token only with the account's password: set BOT_PASSWORD, for a new account too.
 
 check writes nothing. GITEA_TOKEN needs read:organization, read:repository and read:user; what it may not see is
 "unknown". With REGISTRY_TOKEN in the environment as well, it asks the registry whether that token could upload.
@@ -33,7 +33,7 @@ import httpx
 import yaml
 from check import check
 from escape import one_line
-from findings import Finding, as_json, as_text
+from findings import STATES, Finding, as_json, as_text
 from forge import Failed, connect
 from prepare_owner import Wanted, prepare
 
@@ -50,8 +50,9 @@ def name(text: str) -> str:
 def arguments() -> argparse.Namespace:
     """Returns what the command line asks for."""
     text = (__doc__ or "").split("\n", 1)
+    states = "The states of a line:\n" + "\n".join(f"  {state:8} {what}" for state, what in STATES.items())
     parser = argparse.ArgumentParser(
-        description=text[0], epilog=text[1], formatter_class=argparse.RawDescriptionHelpFormatter
+        description=text[0], epilog=f"{text[1]}\n{states}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("action", choices=["prepare", "check"])
     parser.add_argument("owner", type=name, help="organisation or user that owns the registry")
@@ -92,7 +93,8 @@ async def look(given: argparse.Namespace, server: str, found: list[Finding]) -> 
         else:
             kind = given.create_owner or ""
             wanted = Wanted(given.owner, given.repository or "", given.bot, kind, not given.public)
-            findings = prepare(client, server, token, wanted, given.apply, given.new_token, registry)
+            password = os.environ.pop("BOT_PASSWORD", "")
+            findings = prepare(client, server, token, wanted, given.apply, given.new_token, registry, password)
         async for finding in findings:
             found.append(finding)
 

@@ -76,6 +76,7 @@ async def prepare(
     apply: bool = False,
     new_token: bool = False,
     registry_token: str = "",
+    password: str = "",
 ) -> AsyncIterator[Finding]:
     """Makes what is missing: owner, account, team, repository, Actions, secrets.
 
@@ -87,6 +88,7 @@ async def prepare(
         apply: Do it. Without, nothing is written.
         new_token: Replace the token in the repository's secrets.
         registry_token: A token to put there; without, one is made.
+        password: Of the account that uploads. Forgejo makes a token for nobody else.
 
     Returns:
         A finding for each part, in the order in which they are made.
@@ -101,14 +103,13 @@ async def prepare(
     if not owner.there and not wanted.create_owner:
         return
     bot = wanted.bot if owner.organisation else owner.name
-    password = ""
     if owner.organisation:
-        password = secrets.token_urlsafe(24)
-        made = await make_bot(maker, bot, password, bool(me.get("is_admin")))
+        new = password or secrets.token_urlsafe(24)
+        made = await make_bot(maker, bot, new, bool(me.get("is_admin")))
         yield made
         if made.bad:
             return
-        password = password if made.state == "done" else ""
+        password = new if made.state == "done" else password
         async for finding in make_team(maker, owner, bot):
             yield finding
     if wanted.repository:
@@ -150,7 +151,7 @@ async def make_bot(maker: Maker, bot: str, password: str, admin: bool) -> Findin
     if not admin:
         fix = f"ask an administrator to create the account {bot}, or name one that is there with --bot"
         return Finding("by hand", f"there is no account {bot}, and only an administrator can create one", fix)
-    # Nobody knows the password after this run, and nothing is sent to the address.
+    # Nothing is sent to the address, and unless somebody gave the password nobody knows it after this run.
     new = {"username": bot, "email": f"{bot}@noreply.invalid", "password": password, "must_change_password": False}
     return await maker.do(f"account {bot}", "POST", "admin/users", **new, visibility="limited")
 
@@ -282,7 +283,8 @@ async def store(maker: Maker, tokens: Tokens, path: str, names: Sequence[str], t
     except Failed as error:
         fix = (
             f"sign in as {tokens.account}, make a token with the scope {token[1]} (Settings, Applications), and set it "
-            f"as the secret {secret} beside {user}; or run this again with it in the environment as REGISTRY_TOKEN"
+            f"as the secret {secret} beside {user}; or run this again with it in the environment as REGISTRY_TOKEN, "
+            "or with the account's password as BOT_PASSWORD"
         )
         return Finding("by hand", f"no token of {tokens.account} could be made: {error}", fix)
     for name, data in ((user, tokens.account), (secret, value)):

@@ -112,6 +112,7 @@ REPOSITORY = "repos/acme/base"
 OFFLINE = {"runners": [{"name": "one", "status": "offline", **LABEL}]}
 OTHER = {"runners": [{"name": "two", "status": "online", "labels": [{"name": "big"}]}]}
 ELSEWHERE_HOME = {"authorization_endpoint": "http://localhost:3000/login/oauth/authorize"}
+FORGEJO = [{"name": "three", "status": "active", "labels": ["docker", "ubuntu-latest"]}]
 HIDDEN = httpx.Response(403, json={"message": "no"})
 
 
@@ -140,6 +141,7 @@ HIDDEN = httpx.Response(403, json={"message": "no"})
         ({f"{REPOSITORY}/contents/.forgejo/workflows": []}, "wrong", "Forgejo runs .forgejo/workflows", "git mv"),
         ({f"{REPOSITORY}/actions/runners": OFFLINE}, "wrong", "ubuntu-latest is offline", "start it"),
         ({f"{REPOSITORY}/actions/runners": OTHER}, "wrong", "no runner has the label", "one of: big"),
+        ({f"{REPOSITORY}/actions/runners": FORGEJO}, "ok", "runner with the label ubuntu-latest: three", ""),
         ({f"{REPOSITORY}/actions/runners": {}, "admin/actions/runners": HIDDEN}, "unknown", "may not list", "look in"),
         ({f"{REPOSITORY}/actions/secrets": []}, "wrong", "no secret REGISTRY_TOKEN and REGISTRY_USER", "prepare"),
         (

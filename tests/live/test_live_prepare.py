@@ -163,6 +163,10 @@ def test_an_owner_s_token_leaves_to_others_what_it_may_not(owner: Prepared) -> N
     (left,) = (line for line in most.found if line["state"] == "by hand")
     assert left["text"].startswith(f"no token of {owner.bot} could be made: ")
     assert f"sign in as {owner.bot}, make a token with the scope write:package" in left["fix"]
+    by_password = owner.gitea("prepare", "--apply", **mine, BOT_PASSWORD=server.password)
+    assert (by_password.code, by_password.texts("by hand")) == (0, []), by_password.all
+    assert server.password not in by_password.all
+    server.api("DELETE", f"repos/{owner.name}/sample/actions/secrets/REGISTRY_TOKEN")
     token = server.token_of(owner.bot, "write:package")
     done = owner.gitea("prepare", "--apply", **mine, REGISTRY_TOKEN=token)
     assert (done.code, done.texts("by hand")) == (0, []), done.all
