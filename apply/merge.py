@@ -67,7 +67,7 @@ def shape(value: Any) -> Any:
 
 
 def name_of(table: Data) -> Any:
-    """Returns what tells a table of an array from the others: its name; an index of uv may have a URL alone."""
+    """Returns what identifies a table of an array: its name; an index of uv may have a URL alone."""
     return table.get("name", table.get("url"))
 
 

@@ -31,7 +31,7 @@ Figures = dict[str, tuple[float, float]]
 
 
 def median(what: Callable[[], object], before: Callable[[], object]) -> tuple[float, float]:
-    """Give the median time, and processor time, of something prepared anew; the first time only warms up."""
+    """Returns the median time, and processor time, of something prepared anew; the first time only warms up."""
     times = []
     for _ in range(REPEATS + 1):
         before()

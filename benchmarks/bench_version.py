@@ -25,7 +25,7 @@ FLOOR = ("git", "log", "--oneline")
 
 
 def stream(commits: int, tags: int, place: str) -> Iterator[bytes]:
-    """Give what git fast-import reads: one line of commits, and tags in their place."""
+    """Returns what git fast-import reads: one line of commits, and tags in their place."""
 
     def commit(branch: str, mark: int, parent: int) -> bytes:
         message = SUBJECTS[mark % len(SUBJECTS)].encode()

@@ -49,7 +49,7 @@ def changed_packages(before: str, after: str) -> Lines:
 
 
 def locked(text: str) -> dict[str, set[str]]:
-    """Returns the versions of each package in a text of uv.lock. One from elsewhere than an index is told by that."""
+    """Returns the versions of each package in a text of uv.lock. One that is not from an index has its source."""
     found: dict[str, set[str]] = {}
     for package in tomllib.loads(text).get("package", []):
         source = package.get("source", {})
@@ -69,15 +69,15 @@ def notes(template: Path, since: str, new: str) -> str:
     tags = git(template, "tag", "--merged", f"refs/tags/{new}", "--no-merged", since).split()
     parts, below = [], since
     for tag in versions("\n".join(tags)).values():
-        told = git(
+        said = git(
             template,
             "for-each-ref",
             "--format=%(if:equals=tag)%(objecttype)%(then)%(contents)%(end)",
             f"refs/tags/{tag}",
         )
-        told = told.split("-----BEGIN ")[0].strip()
-        if told.strip("v ") in ("", tag.strip("v")):
-            told = git(template, "log", "--no-merges", "--format=- %s", f"{below}..refs/tags/{tag}")
-        parts.append(f"{tag}  {git(template, 'log', '-1', '--format=%as', f'refs/tags/{tag}')}\n{told}")
+        said = said.split("-----BEGIN ")[0].strip()
+        if said.strip("v ") in ("", tag.strip("v")):
+            said = git(template, "log", "--no-merges", "--format=- %s", f"{below}..refs/tags/{tag}")
+        parts.append(f"{tag}  {git(template, 'log', '-1', '--format=%as', f'refs/tags/{tag}')}\n{said}")
         below = f"refs/tags/{tag}"
     return "\n\n".join(reversed(parts))

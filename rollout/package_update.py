@@ -21,7 +21,7 @@ WHO = {
     for who in ("AUTHOR", "COMMITTER")
     for key in ("NAME", "EMAIL")
 }
-# Nobody's settings of git count, and no environment that uv has made for this program.
+# Without the user's git settings, and without the environment that uv made for this program.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | WHO
 ENVIRONMENT |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 Files = dict[str, tuple[bytes, bool]]  # by name: what is in it, and whether it can be executed
@@ -102,8 +102,8 @@ def files(package: Path) -> Files:
 def edit(package: Path) -> None:
     """Edits a new package as an owner does: a dependency, a lint rule, the README, a test."""
     readme, settings = package / "README.md", package / "pyproject.toml"
-    told = readme.read_text("utf-8") if readme.exists() else ""
-    readme.write_text(f"# By its owner\n\n{told}\nAnd a last paragraph.\n", "utf-8")
+    text = readme.read_text("utf-8") if readme.exists() else ""
+    readme.write_text(f"# By its owner\n\n{text}\nAnd a last paragraph.\n", "utf-8")
     (package / "test_own.py").write_text('"""A test of the owner\'s."""\n', "utf-8")
     settings.write_text(settings.read_text("utf-8").replace("\nselect = [", f'\nselect = ["{RULE}", ', 1), "utf-8")
     try:

@@ -22,7 +22,7 @@ NETWORK = re.compile(r"(?i)ssl_cert_(file|dir)|(all|https?|no)_proxy|uv_(default
 
 
 def uv_says(*words: str) -> str:
-    """Return what the developer's own uv answers, with the developer's own settings."""
+    """Returns what the developer's own uv answers, with the developer's own settings."""
     command = [uv.find_uv_bin(), *words]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout.strip()
 

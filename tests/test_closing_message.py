@@ -24,7 +24,7 @@ def say(template: Path, copier_command: Run, tmp_path: Path) -> Say:
 
 
 def commands(message: str) -> list[str]:
-    """Return the indented lines."""
+    """Returns the indented lines."""
     return re.findall(r"^  (\S.*)$", message, re.MULTILINE)
 
 

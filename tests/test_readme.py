@@ -24,7 +24,7 @@ def readme(package: Path) -> str:
 
 
 def blocks(readme: str, language: str) -> list[str]:
-    """Return the code blocks in a language."""
+    """Returns the code blocks in a language."""
     return [token.content for token in MarkdownIt("commonmark").parse(readme) if token.info == language]
 
 

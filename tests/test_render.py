@@ -28,7 +28,7 @@ tooled = pytest.mark.parametrize(
 
 
 def files(folder: Path) -> list[str]:
-    """Name the files of a package that a person gets, without what the tools leave behind."""
+    """Returns the files of a package that a person gets, without what the tools leave behind."""
     left_behind = {".venv", "dist", "__pycache__", ".pytest_cache", ".ruff_cache", ".git"}
     names = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     return sorted(name.as_posix() for name in names if not left_behind & set(name.parts))

@@ -97,7 +97,7 @@ def write_installed(site: Path, name: str, text: str) -> None:
 
 
 def outcomes(report: str, outcome: str) -> list[str]:
-    """Name the modules with this outcome."""
+    """Returns the modules with this outcome."""
     return sorted(re.findall(rf"^tests/test_smoke\.py::test_imports\[(\S+)\] {outcome}", report, re.MULTILINE))
 
 

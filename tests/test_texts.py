@@ -25,7 +25,7 @@ def plain(tokens: list[Token]) -> str:
 
 
 def shown(markdown: str) -> str:
-    """Return the first paragraph below the first heading, as a reader sees it. Empty: something else is there."""
+    """Returns the first paragraph below the first heading, as a reader sees it. Empty: something else is there."""
     tokens = MarkdownIt("commonmark").parse(markdown)
     kinds = [token.type for token in tokens[:6]]
     if kinds != ["heading_open", "inline", "heading_close", "paragraph_open", "inline", "paragraph_close"]:

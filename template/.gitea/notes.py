@@ -1,4 +1,4 @@
-"""Tells what is in a version: its page in Gitea, the lines for the message, and the summary of the run.
+"""Describes a version: its page in Gitea, the lines for the message, and the summary of the run.
 
 All from the subjects and footers of its commits, which are text that anybody may have written. Only the standard
 library. The template owns this file.

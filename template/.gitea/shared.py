@@ -126,7 +126,7 @@ def remote(token: str, *arguments: str | Path, url: str = ORIGIN) -> tuple[bool,
     """Runs git with a token, which only the server at `url` and the environment of this one process get.
 
     git asks a helper for it, as git before 2.31 reads no other setting from the environment. No helper of the runner's
-    is told it.
+    gets it.
     """
     env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     helper = list[str]()

@@ -35,7 +35,7 @@ LOCKED = (
     "Merge this, or close it: it comes again the next time that something is newer. While it is open, it follows the "
     "default branch and newer versions, until somebody else pushes a commit to its branch.\n",
     "The merge releases nothing, as a `chore:` does. To release, let its subject begin with `fix:`.\n",
-    "Which of these close a known hole is not told: `uv audit`, which knows, is experimental. Run it by hand.\n",
+    "Which of these are security fixes is not shown: `uv audit`, which can tell, is experimental. Run it by hand.\n",
 )
 
 
@@ -104,5 +104,5 @@ def not_ready(plan: dict[str, Any]) -> list[str]:
 
 def sections(plan: dict[str, Any], *names: str) -> list[str]:
     """Returns the sections of a text that have something to say."""
-    told = [(*SECTIONS[name], plan[name]) for name in names if plan[name]]
-    return [part for heading, language, text in told for part in (f"### {heading}\n", fenced(text, language))]
+    shown = [(*SECTIONS[name], plan[name]) for name in names if plan[name]]
+    return [part for heading, language, text in shown for part in (f"### {heading}\n", fenced(text, language))]

@@ -31,7 +31,7 @@ Version = tuple[int, ...]
 
 
 def project() -> tuple[str, Version, str]:
-    """Returns the package's normalized name, the version it states, and the variable that tells it one, as HEAD is.
+    """Returns the package's normalized name, its version, and the variable that sets one, as HEAD has them.
 
     A fourth number of the version, -1, says that it is a pre-release: 3.0.0.dev0 is below 3.0.0, as in PEP 440.
     """

@@ -196,7 +196,7 @@ def make_repository(name: str, folder: Path, files: Path | None = None) -> Repos
 
 
 def with_hook(repository: Repository, folder: Path, text: str) -> dict[str, str]:
-    """Give the variable with which an adoption's Python runs this text first, through a uv of its own."""
+    """Returns the variable with which an adoption's Python runs this text first, through a uv of its own."""
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(text)
     uv = folder / "uv"
@@ -207,7 +207,7 @@ def with_hook(repository: Repository, folder: Path, text: str) -> dict[str, str]
 
 
 def add_origin(repository: Repository) -> Repository:
-    """Give a repository an empty origin beside it."""
+    """Returns a repository an empty origin beside it."""
     bare = Repository(repository.path.with_name("origin.git"), repository.environment)
     repository.git("init", "-q", "--bare", "-b", "main", str(bare.path))
     repository.git("remote", "add", "origin", str(bare.path))
@@ -228,12 +228,12 @@ def make_sister(folder: Path) -> Path:
 
 
 def commands(output: str) -> str:
-    """Give what a closing message leaves to do, as a person pastes it into a shell."""
+    """Returns what a closing message leaves to do, as a person pastes it into a shell."""
     return output.partition("Next steps, in this order:\n")[2].partition("\n\nTo undo everything:\n")[0].rstrip()
 
 
 def undo_commands(output: str) -> str:
-    """Give the commands of a closing message that take everything back."""
+    """Returns the commands of a closing message that take everything back."""
     return output.partition("To undo everything:\n")[2]
 
 

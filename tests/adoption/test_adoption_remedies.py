@@ -71,7 +71,7 @@ def follow(repository: Repository, command: str) -> None:
 
 
 def told(said: str) -> str:
-    """Give the command that a message has in backticks."""
+    """Returns the command that a message has in backticks."""
     found = re.search(r"`((?:git|uvx) [^`]+)`", said)
     assert found, said
     return found[1]

@@ -363,7 +363,7 @@ class Actions:
         return commit
 
     def pin(self, folder: Path) -> None:
-        """Name the served commits in all workflows below a folder."""
+        """Returns the served commits in all workflows below a folder."""
         for file in folder.rglob("workflows/*.yaml*"):
             text = file.read_text()
             file.write_text(PIN.sub(lambda found: f"{found[1]}@{self.serve(found[2], found[3])}", text))

@@ -49,7 +49,7 @@ class Town:
         return {name: named[name] for name in self.packages}
 
     def standing(self) -> dict[str, list[Any]]:
-        """Say where each package is: its version, how far behind, the open updates, and that in a word."""
+        """Returns where each package is: its version, how far behind, the open updates, and that in a word."""
         keys = ("version", "behind", "pulls", "result")
         return {name: [row[key] for key in keys] for name, row in self.rollout("status").items()}
 
@@ -64,7 +64,7 @@ class Town:
         return repo.wait_end(wait_for(f"update run {count} of {name}", there, 60), 300)
 
     def pulls(self, name: str, state: str = "open") -> dict[str, dict]:
-        """Give the pull requests of a package by their branch, which may be gone."""
+        """Returns the pull requests of a package by their branch, which may be gone."""
         found = self.owner.server.api("GET", f"repos/{self.packages[name].path}/pulls", state=state)
         return {pull["head"]["label"]: pull for pull in found}
 

@@ -18,7 +18,7 @@ from types import ModuleType
 
 
 def load(path: str) -> ModuleType:
-    """Give a release program as a module."""
+    """Returns a release program as a module."""
     sys.path.insert(0, str(Path(path).resolve().parent))
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     assert spec

@@ -123,7 +123,7 @@ def package(path: Path, environment: dict[str, str], release_py: str | None = No
 
 
 def planned(repository: Repository) -> tuple[str, str]:
-    """Give the version that HEAD is released as ("" if none) and why there is none, as the shipped program says."""
+    """Returns the version that HEAD is released as ("" if none) and why there is none, as the shipped program says."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import version; print(*version.planned(), sep='\\n')"
     words = [sys.executable, "-c", code, str(SHIPPED)]
     done = subprocess.run(words, cwd=repository.path, env=repository.environment, capture_output=True, check=False)
@@ -161,7 +161,7 @@ class Registry:
         self.port = int(line)
 
     def files(self) -> dict[str, str]:
-        """Give what was published: file name to sha256."""
+        """Returns what was published: file name to sha256."""
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in self.packages.iterdir()}
 
     def empty(self) -> None:
@@ -289,7 +289,7 @@ class World:
         return commit
 
     def checkout(self, commit: str) -> Path:
-        """Give a job's checkout: all branches and tags, the commit on main."""
+        """Returns a job's checkout: all branches and tags, the commit on main."""
         path = self.folder / f"job-{next(self.numbers)}"
         self.work.git("clone", "-q", "--no-checkout", str(self.origin.path), str(path))
         job = Repository(path, self.environment)
@@ -403,12 +403,12 @@ class World:
         return outputs if green else None
 
     def tags(self) -> dict[str, str]:
-        """Give the version tags of origin and their commits."""
+        """Returns the version tags of origin and their commits."""
         lines = self.origin.git("for-each-ref", "--format=%(refname:strip=2) %(objectname)", "refs/tags").splitlines()
         return dict(line.split() for line in lines)
 
     def defects(self, wanted: list[str]) -> list[str]:
-        """Give what is wrong with origin and registry once all is quiet; `wanted` are the commits that release."""
+        """Returns what is wrong with origin and registry once all is quiet; `wanted` are the commits that release."""
         found, tags, versions = [], self.tags(), {}
         commits = self.work.git("rev-list", "HEAD").split()
         for name, digest in self.registry.files().items():
@@ -440,18 +440,18 @@ class World:
         return found
 
     def holds(self, commit: str, older: str) -> bool:
-        """Say whether a commit holds another one."""
+        """Returns whether a commit holds another one."""
         words = ["git", "merge-base", "--is-ancestor", older, commit]
         return subprocess.run(words, cwd=self.origin.path, env=self.environment, check=False).returncode == 0
 
 
 def digest_of(path: Path) -> str:
-    """Give a file's sha256, empty where it was never built."""
+    """Returns a file's sha256, empty where it was never built."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def order(tag: str) -> tuple[int, ...]:
-    """Give a version tag's place in order."""
+    """Returns a version tag's place in order."""
     match = VERSION_TAG.fullmatch(tag)
     assert match, tag
     return tuple(map(int, match.groups()))

@@ -68,7 +68,7 @@ def locked(repository: Repository) -> None:
 
 
 def metadata(files: dict[str, bytes], folder: Path) -> str:
-    """Give the wheel's METADATA."""
+    """Returns the wheel's METADATA."""
     (wheel,) = (name for name in files if name.endswith(".whl"))
     (folder / wheel).write_bytes(files[wheel])
     with zipfile.ZipFile(folder / wheel) as archive:

@@ -74,7 +74,7 @@ def ntfy() -> Iterator[Ntfy]:
 
 
 def needs(lint: str, test: str, publish: str | None, **outputs: str) -> str:
-    """Give what the workflow hands over; publish None: missing, as on an older Gitea."""
+    """Returns what the workflow hands over; publish None: missing, as on an older Gitea."""
     jobs: dict[str, Any] = {"lint": {"result": lint, "outputs": {}}, "test": {"result": test, "outputs": {}}}
     if publish:
         jobs["publish"] = {"result": publish, "outputs": outputs}
@@ -82,7 +82,7 @@ def needs(lint: str, test: str, publish: str | None, **outputs: str) -> str:
 
 
 def composed(handed: str, **changes: str) -> dict[str, Any]:
-    """Give the message."""
+    """Returns the message."""
     return shipped("notify").compose({**GIVEN, "NEEDS": handed, **changes})
 
 

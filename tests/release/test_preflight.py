@@ -35,12 +35,12 @@ class Recorded(http.server.ThreadingHTTPServer):
                 """Say nothing."""
 
             def do_POST(self) -> None:
-                """Give what was recorded."""
+                """Returns what was recorded."""
                 stub.asked.append((self.command, self.path, self.rfile.read(int(self.headers["Content-Length"] or 0))))
                 self.reply(*stub.answer)
 
             def do_GET(self) -> None:
-                """Give the index page."""
+                """Returns the index page."""
                 stub.asked.append((self.command, self.path, b""))
                 self.reply(*stub.page)
 
@@ -242,7 +242,7 @@ def test_job_tree_does_not_count(history: Repository, gitea: Recorded) -> None:
 
 
 def index_of(*names: str) -> tuple[int, str]:
-    """Give an index page as Gitea writes it, with its outside address in the links."""
+    """Returns an index page as Gitea writes it, with its outside address in the links."""
     link = (
         '<a href="https://outside.example/api/packages/acme/pypi/files/handler-base/1.0.0/{0}#sha256={1}">{0}</a><br>'
     )

@@ -27,7 +27,7 @@ ALL = "run all jobs of this run again"
 
 
 def sentence(job: Job) -> str:
-    """Give the last line of a red job, which must be the one sentence of its step."""
+    """Returns the last line of a red job, which must be the one sentence of its step."""
     assert not job.green, job.log
     lines = job.log.splitlines()
     assert lines[-1].startswith("release: "), job.log
@@ -312,7 +312,7 @@ def test_credentials_stay_where_they_are_needed(world: World, tmp_path: Path) ->
 
 
 def encoded(login: str) -> str:
-    """Give a login as a header holds it."""
+    """Returns a login as a header holds it."""
     return base64.b64encode(login.encode()).decode()
 
 

@@ -8,7 +8,7 @@ from release_world import Repository, planned
 
 
 def found(repository: Repository) -> tuple[str | None, str]:
-    """Give the version of HEAD, or None where there is nothing to release, and why."""
+    """Returns the version of HEAD, or None where there is nothing to release, and why."""
     version, why = planned(repository)
     return version or None, why
 

@@ -58,7 +58,7 @@ def founded(folder: Path) -> GiteaOwner:
 
 
 def command(template: Template, *words: str) -> list[str]:
-    """Give the words that run the program."""
+    """Returns the words that run the program."""
     return [sys.executable, str(template.path / "rollout/rollout.py"), *words]
 
 
@@ -68,7 +68,7 @@ def run(template: Template, server: GiteaOwner, *words: str, **env: str) -> subp
 
 
 def data(template: Template, server: GiteaOwner, *words: str, code: int = 0) -> dict[str, Any]:
-    """Give what it says as JSON, with the repositories by name."""
+    """Returns what it says as JSON, with the repositories by name."""
     done = run(template, server, *words, "--owner", "acme", "--format", "json")
     assert done.returncode == code, done.stderr
     found = json.loads(done.stdout)

@@ -60,13 +60,13 @@ DOCUMENTED = [
 
 
 def answer(status: int, content: Any = None, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """Give an answer of the API's: JSON, or text as it is."""
+    """Returns an answer of the API's: JSON, or text as it is."""
     body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
     return f"{status} {'OK' if status < 300 else 'Refused'}", [("Content-Type", "application/json"), *headers], body
 
 
 def refusal(status: int, message: str) -> Answer:
-    """Give a refusal as the API words it."""
+    """Returns a refusal as the API words it."""
     return answer(status, {"message": message, "url": "http://localhost/api/swagger"})
 
 
@@ -112,17 +112,17 @@ class Gitea(Forge):
         return self.known[f"{owner}/{name}"]
 
     def bare(self, repository: str) -> Path:
-        """Give the bare repository behind a name."""
+        """Returns the bare repository behind a name."""
         return self.folder / "git" / f"{repository}.git"
 
     def heads(self, repository: str) -> dict[str, str]:
-        """Give the branches of a repository with their commits."""
+        """Returns the branches of a repository with their commits."""
         words = ("git", "for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads")
         lines = subprocess.run(words, cwd=self.bare(repository), capture_output=True, text=True, check=True).stdout
         return dict(line.split() for line in lines.splitlines())
 
     def may(self, token: str, repository: Repository) -> str:
-        """Say what a token may in a repository: "write", "read" or ""."""
+        """Returns what a token may in a repository: "write", "read" or ""."""
         if token == BOT or (token == JOB and repository.name == self.job_repository):
             return "write"
         if token == JOB and self.release < (1, 26):
@@ -268,5 +268,5 @@ class Gitea(Forge):
 
 
 def shapes_of(token: str) -> list[str]:
-    """Give a token in every shape in which it could be found somewhere."""
+    """Returns a token in every shape in which it could be found somewhere."""
     return [token, *(base64.b64encode(f"{user}:{token}".encode()).decode() for user in ("x-access-token", "", token))]

@@ -38,7 +38,7 @@ ANSWERS = {
 
 
 def record(version: str, env: dict[str, str], folder: Path) -> dict[str, str]:
-    """Give what a version of the template is made of and what it renders: name to text."""
+    """Returns what a version of the template is made of and what it renders: name to text."""
     template = Template.make(folder / "template", env)
     template.tag(version.removeprefix("v"), "feat: this version")
     package = Package(folder / ANSWERS["project_name"], env)

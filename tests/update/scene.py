@@ -98,7 +98,7 @@ class Scene:
         self.template.git("push", "--quiet", "--tags", self.gitea.bare(TEMPLATE), "main")
 
     def show(self, name: str, branch: str = BRANCH) -> str:
-        """Give a file as a branch on the Gitea has it."""
+        """Returns a file as a branch on the Gitea has it."""
         return self.package.git("--git-dir", self.gitea.bare(REPOSITORY), "show", f"{branch}:{name}")
 
     def start(

@@ -20,7 +20,7 @@ SCRIPTS = ("rollout/prepare.py", "rollout/dependencies.py", "rollout/preview.py"
 
 
 def script(name: str) -> dict:
-    """Give the dependencies that a script names at its top."""
+    """Returns the dependencies that a script names at its top."""
     text = re.findall(
         r"(?m)^# ?(.*)$", (ROOT / name).read_text().partition('# ///\n"""')[0].partition("# /// script\n")[2]
     )

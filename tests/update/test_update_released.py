@@ -121,13 +121,13 @@ def test_ci_has_the_released_versions() -> None:
 
 
 def questions(text: str) -> dict[str, dict[str, Any]]:
-    """Give what copier.yml asks; what it computes is no question."""
+    """Returns what copier.yml asks; what it computes is no question."""
     loaded = yaml.safe_load(text)
     return {key: value for key, value in loaded.items() if key[0] != "_" and value.get("when") is not False}
 
 
 def broken(now: str, before: str) -> list[str]:
-    """Say which promises of an older copier.yml to its answers the present one breaks."""
+    """Returns which promises of an older copier.yml to its answers the present one breaks."""
     found, asked = [], questions(now)
     found += [f"{name} has no default: a later update would abort" for name, q in asked.items() if "default" not in q]
     migrated = json.dumps([m for m in yaml.safe_load(now).get("_migrations", []) if "version" in m])

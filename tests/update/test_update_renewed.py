@@ -11,7 +11,7 @@ BOTS = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, 
 
 
 def parents(scene: Scene, branch: str) -> list[str]:
-    """Give the parents of a branch's commit, and theirs."""
+    """Returns the parents of a branch's commit, and theirs."""
     return scene.package.git("--git-dir", scene.gitea.bare(REPOSITORY), "log", "-2", "--format=%P", branch).split()
 
 

@@ -27,7 +27,7 @@ def composed(
     locked: bool = False,
     **plan: Any,
 ) -> str:
-    """Give the text that the update's program makes of what the first job handed over, for a version or uv.lock."""
+    """Returns the text that the update's program makes of what the first job handed over, for a version or uv.lock."""
     call = "compose_lock(given[0])" if locked else "compose('v1.1.0', *given)"
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import update_text; "
@@ -40,7 +40,7 @@ def composed(
 
 
 def outside_code(text: str) -> str:
-    """Give what of a text stands in no code block, as CommonMark ends them."""
+    """Returns what of a text stands in no code block, as CommonMark ends them."""
     shown, fence = [], ""
     for line in text.splitlines():
         ticks = re.match("`{3,}", line)

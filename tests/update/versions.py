@@ -19,7 +19,7 @@ NETWORK = re.compile(r"SSL_CERT_\w+|\w+_CA_BUNDLE|GIT_SSL_CAINFO|https?_proxy|no
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Give an environment with a home of its own: nobody's settings of git or Copier count; uv's cache is shared."""
+    """Returns an environment with a home of its own: nobody's settings of git or Copier count; uv's cache is shared."""
     home.mkdir(parents=True, exist_ok=True)
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True, cwd="/").stdout.strip()
     who = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in PERSON.items()}
@@ -136,12 +136,12 @@ class Package(Folder):
         return done.stdout
 
     def files(self) -> dict[str, bytes]:
-        """Give the files that git holds or would hold, without uv.lock."""
+        """Returns the files that git holds or would hold, without uv.lock."""
         listed = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
         return {name: (self.path / name).read_bytes() for name in listed if name and (self.path / name).exists()}
 
     def owned(self) -> dict[str, bytes]:
-        """Give the template-owned files that are there."""
+        """Returns the template-owned files that are there."""
         return {name: content for name, content in self.files().items() if name.startswith(OWNED)}
 
     def sound(self, build: bool = True) -> None:
