@@ -131,6 +131,19 @@ def test_a_private_owner_in_a_project(private: Indexes, consumer: Path, run: Run
     assert locked(consumer) == OURS
 
 
+@pytest.mark.parametrize("name", ["uv-pip", "uv-tool"])
+def test_a_private_owner_without_a_project(private: Indexes, consumer: Path, run: Run, name: str) -> None:
+    """The same variables, as each command calls the index so; without them nothing is installed from elsewhere."""
+    env = {"UV_TOOL_DIR": str(consumer / "tools"), "UV_TOOL_BIN_DIR": str(consumer / "bin")}
+    texts = {"uv-pip": here("uv-pip", private), "uv-tool": here("uv-tool", private)}
+    python = consumer / {"uv-pip": ".venv/bin/python", "uv-tool": "tools/handler-base/bin/python"}[name]
+    with pytest.raises(AssertionError, match="401 Unauthorized"):
+        follow(run, consumer, private, texts[name], **env)
+    export = here("uv-private", private).splitlines()[0]
+    follow(run, consumer, private, f"{export}\n{texts[name]}", **env)
+    assert installed(run, python, consumer) == OURS
+
+
 def test_a_private_owner_on_a_laptop(private: Indexes, consumer: Path, run: Run) -> None:
     """Signed in once, for each command of uv's: the token is typed, and stored where nobody else reads."""
     home = {"XDG_DATA_HOME": str(consumer / "data")}

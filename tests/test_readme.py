@@ -49,7 +49,7 @@ def test_uv_names_the_index(readme: str) -> None:
 def test_pip_and_docker_name_the_index(package: Path, readme: str) -> None:
     """With the package's own name, and never with an index beside it."""
     (docker,) = blocks(readme, "dockerfile")
-    assert f"--index {INDEX} mlflow-utils==" in docker
+    assert f"--index gitea={INDEX} mlflow-utils==" in docker
     (pinned,) = re.findall(r'UV_VERSION: "(.+)"', (package / ".gitea/workflows/ci.yaml").read_text())
     assert f"pip install uv=={pinned} && " in docker
     assert f"pip install uv=={pinned}\n" in block("dockerfile")
