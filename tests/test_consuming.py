@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,8 @@ def test_a_command(indexes: Indexes, consumer: Path, run: Run) -> None:
     assert follow(run, consumer, indexes, f"{text}bin/handler-base", **env).splitlines()[-1] == "1.0"
     python = consumer / "tools/handler-base/bin/python"
     assert installed(run, python, consumer) == OURS
+    follow(run, consumer, indexes, "uv tool upgrade --reinstall handler-base", **env)
+    assert installed(run, python, consumer) == OURS
     once = text.replace("uv tool install", "uvx")
     assert follow(run, consumer, indexes, once, **env).splitlines()[-1] == "1.0"
 
@@ -128,10 +131,28 @@ def test_a_private_owner_in_a_project(private: Indexes, consumer: Path, run: Run
     assert locked(consumer) == OURS
 
 
+@pytest.mark.parametrize("name", ["uv-pip", "uv-tool"])
+def test_a_private_owner_without_a_project(private: Indexes, consumer: Path, run: Run, name: str) -> None:
+    """The same variables, as each command calls the index so; without them nothing is installed from elsewhere."""
+    env = {"UV_TOOL_DIR": str(consumer / "tools"), "UV_TOOL_BIN_DIR": str(consumer / "bin")}
+    texts = {"uv-pip": here("uv-pip", private), "uv-tool": here("uv-tool", private)}
+    python = consumer / {"uv-pip": ".venv/bin/python", "uv-tool": "tools/handler-base/bin/python"}[name]
+    with pytest.raises(AssertionError, match="401 Unauthorized"):
+        follow(run, consumer, private, texts[name], **env)
+    export = here("uv-private", private).splitlines()[0]
+    follow(run, consumer, private, f"{export}\n{texts[name]}", **env)
+    assert installed(run, python, consumer) == OURS
+
+
 def test_a_private_owner_on_a_laptop(private: Indexes, consumer: Path, run: Run) -> None:
-    """Signed in once, for each command of uv's."""
+    """Signed in once, for each command of uv's: the token is typed, and stored where nobody else reads."""
     home = {"XDG_DATA_HOME": str(consumer / "data")}
-    follow(run, consumer, private, here("uv-login", private), **home)
+    login, install = here("uv-login", private).splitlines()
+    terminal = [sys.executable, str(ROOT / "tests/terminal.py"), LOGIN["…"], *login.split()]
+    assert LOGIN["…"] not in follow(run, consumer, private, shlex.join(terminal), **home)
+    (stored,) = (consumer / "data").rglob("credentials.toml")
+    assert stored.stat().st_mode & 0o777 == 0o600
+    follow(run, consumer, private, install, **home)
     assert installed(run, consumer / ".venv/bin/python", consumer) == OURS
 
 
@@ -239,8 +260,15 @@ def test_ray(indexes: Indexes, consumer: Path, run: Run) -> None:
     follow(run, consumer, indexes, f"uv add -q {pin('ray')}")
     (consumer / "driver.py").write_text(block("ray"))
     with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a socket's path has at most 107 bytes
-        said = follow(run, consumer, indexes, block("ray-run"), RAY_USAGE_STATS_ENABLED="0", RAY_TMPDIR=short)
-    assert "handler_base" in said.splitlines()
+        env = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": short}
+        said = follow(run, consumer, indexes, block("ray-run"), **env)
+        assert "handler_base" in said.splitlines()
+        for name in ("pip", "uv"):
+            text = block("ray").replace("ray.init()", f"ray.init(runtime_env={{{name!r}: ['handler-base']}})")
+            (consumer / "driver.py").write_text(text)
+            path = {"PATH": f"{consumer / '.venv/bin'}{os.pathsep}{os.environ['PATH']}", **env}
+            done = run("bash", "-euc", block("ray-run"), cwd=consumer, env={**indexes.env, **path}, code=1)
+            assert "These are not compatible" in done.stderr
     assert locked(consumer) == OURS
 
 

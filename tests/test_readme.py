@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from blocks import block
+from jinja2 import Environment
 from markdown_it import MarkdownIt
-from rendering import KNOWN, Render, Run
+from rendering import KNOWN, ROOT, Render, Run
 
 URL = "https://git.test/sub"
 INDEX = f"{URL}/api/packages/acme/pypi/simple/"
@@ -43,10 +46,13 @@ def test_uv_names_the_index(readme: str) -> None:
     assert blocks(readme, "toml") == []
 
 
-def test_pip_and_docker_name_the_index(readme: str) -> None:
+def test_pip_and_docker_name_the_index(package: Path, readme: str) -> None:
     """With the package's own name, and never with an index beside it."""
     (docker,) = blocks(readme, "dockerfile")
-    assert f"--index {INDEX} mlflow-utils==" in docker
+    assert f"--index gitea={INDEX} mlflow-utils==" in docker
+    (pinned,) = re.findall(r'UV_VERSION: "(.+)"', (package / ".gitea/workflows/ci.yaml").read_text())
+    assert f"pip install uv=={pinned} && " in docker
+    assert f"pip install uv=={pinned}\n" in block("dockerfile")
     (pip,) = [block for block in blocks(readme, "sh") if block.startswith("pip ")]
     assert pip == f"pip install --index-url {INDEX} mlflow-utils\n"
     assert not [token for token in re.findall(r"```[^`]*```", readme) if "--extra-index-url" in token]
@@ -64,3 +70,25 @@ def test_without_a_description_it_has_no_gap(render: Render) -> None:
     """The first heading follows the title."""
     lines = (render(tasks=False) / "README.md").read_text().splitlines()
     assert lines[:3] == ["# handler-base", "", "## Work on it"]
+
+
+@pytest.mark.parametrize(
+    ("source", "page"),
+    [
+        ("git+https://git.example.org/acme/templates.git", "https://git.example.org/acme/templates"),
+        ("https://git.example.org:3000/acme/templates", "https://git.example.org:3000/acme/templates"),
+        ("https://me:token@git.example.org/acme/templates.git", ""),
+        ("git@git.example.org:acme/templates.git", ""),
+        ("../templates", ""),
+    ],
+)
+def test_it_links_the_template_where_that_is_a_page(plain_template: Path, source: str, page: str) -> None:
+    """A path or an address for git alone is none, and one with a login is printed nowhere."""
+    settings = yaml.safe_load((plain_template / "copier.yml").read_text())["_envops"]
+    env = Environment(**settings, extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"])
+    answers = {"project_name": "handler-base", "publish": True, "_copier_answers": {"_src_path": source}}
+    text = env.from_string((plain_template / "template/README.md.jinja").read_text()).render(answers)
+    links = re.findall(r"`docs/consuming.md` of \[the template\]\((.*)\)", text)
+    assert links == ([page] if page else [])
+    assert (ROOT / "docs/consuming.md").exists()
+    assert "token@" not in text
