@@ -19,6 +19,7 @@ from rendering import ROOT
 sys.path.insert(0, str(ROOT / "rollout"))
 
 import check
+import check_addresses
 from findings import STATES, Finding, as_json, as_text
 from forge import Failed
 from prepare_owner import Wanted, prepare
@@ -78,7 +79,7 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Finding]]:
                 raise Failed(f"no answer from {url}")
             return answer(web[url])
 
-        monkeypatch.setattr(check, "anonymous", anonymous)
+        monkeypatch.setattr(check_addresses, "anonymous", anonymous)
 
         async def all_of() -> list[Finding]:
             transport = httpx.MockTransport(handle)
