@@ -176,6 +176,12 @@ HIDDEN = httpx.Response(403, json={"message": "no"})
             "gitea_internal_url is another server",
             "correct that answer",
         ),
+        (
+            {"http://git.internal:3000/.well-known/openid-configuration": ELSEWHERE_HOME},
+            "wrong",
+            "gitea_internal_url is another server",
+            "correct that answer",
+        ),
         ({"https://ntfy.test/v1/health": "<html>"}, "wrong", "no ntfy answers at https://ntfy.test", "start it"),
     ],
 )
