@@ -39,6 +39,12 @@ def test_work_commands_run(package: Path, readme: str, run: Run) -> None:
         run("bash", "-euc", command, cwd=package)
 
 
+def test_each_block_is_one_that_a_test_runs(readme: str) -> None:
+    """The first here; the command for another package of the owner's and those that install in test_indexes.py."""
+    found = [token.info for token in MarkdownIt("commonmark").parse(readme) if token.type == "fence"]
+    assert found == ["sh", "sh", "sh", "dockerfile", "sh"]
+
+
 def test_uv_names_the_index(readme: str) -> None:
     """What a user pastes names this package and its index, and installs by the first index that knows a name."""
     (command,) = [block for block in blocks(readme, "sh") if block.startswith("uv add ")]

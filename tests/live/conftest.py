@@ -119,8 +119,8 @@ class Make(Protocol):
 OWNER = "stands-for-the-owner"
 
 
-def package(owner: Owner, folder: Path, name: str = "sample", there: bool = False, **more: str) -> Repo:
-    """Makes a repository, unless it is there, of a package that `copier copy` renders, as a person runs it."""
+def package(owner: Owner, folder: Path, name: str = "sample", **more: str) -> Repo:
+    """Makes a repository of a package that `copier copy` renders, as a person runs it."""
     live = owner.live
     files = {path: text for path, text in more.items() if "." in path}
     answers = {answer: value for answer, value in more.items() if answer not in files}
@@ -132,7 +132,7 @@ def package(owner: Owner, folder: Path, name: str = "sample", there: bool = Fals
     for path, text in files.items():
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_text(text)
-    return Repo(owner, name, target, there)
+    return Repo(owner, name, target)
 
 
 @cache

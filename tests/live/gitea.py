@@ -575,7 +575,8 @@ class Repo:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / ".git").exists():
             self.git("init", "-q", "-b", "main")
-        self.git("remote", "add", "origin", f"{self.server.internal_url}/{self.path}.git")
+        if "origin" not in self.git("remote").split():
+            self.git("remote", "add", "origin", f"{self.server.internal_url}/{self.path}.git")
         self.log_read = 0
 
     def git(self, *arguments: str) -> str:

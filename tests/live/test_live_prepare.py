@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from blocks import block
 
-from .conftest import package
-from .gitea import ADMIN, ROOT, Live, Owner, run
+from .gitea import ADMIN, ROOT, Live, Owner, Repo, run
 from .scenarios import released
 
 
@@ -54,6 +53,16 @@ class Said:
         return [line["text"] for line in self.found if line["state"] == state]
 
 
+def copied(owner: Prepared, folder: Path) -> list[str]:
+    """Makes a package by `copier copy`, and returns the commands of its closing message."""
+    words = ["copy", "--trust", "--defaults", "-r", "HEAD", *owner.live.answers(owner.name, {})]
+    command = [sys.executable, "-m", "copier", *words, str(ROOT), str(folder)]
+    env = owner.server.git_env(owner.live.folder / "home")
+    done = subprocess.run(command, cwd=folder.parent, env=env, capture_output=True, text=True, check=True)
+    owner.live.actions.pin(folder / ".gitea")
+    return re.findall(r"(?m)^  (\S.*)$", done.stderr.partition(" is ready. Next steps:")[2])
+
+
 @pytest.fixture
 def owner(live: Live) -> Prepared:
     """A name that no organisation has."""
@@ -61,7 +70,7 @@ def owner(live: Live) -> Prepared:
 
 
 def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) -> None:
-    """Shown first, then made, then left alone; the push is released, and `check` says so and what is broken later."""
+    """Shown, made, left alone; what `copier copy` says last leads to a release; `check` sees that, and what breaks."""
     server = owner.server
     shown = owner.gitea("prepare", "--create-owner", "private")
     assert (shown.code, shown.states()) == (0, {"would"}), shown.all
@@ -73,10 +82,16 @@ def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) 
     again = owner.gitea("prepare", "--apply")
     assert (again.code, again.states()) == (0, {"ok"}), again.all
 
-    repo = package(owner, tmp_path, there=True)
-    before = owner.gitea("check", "--answers", str(repo.folder / ".copier-answers.yml"))
+    folder = tmp_path / "sample"
+    test, commit, prepare, push = copied(owner, folder)
+    before = owner.gitea("check", "--answers", str(folder / ".copier-answers.yml"))
     assert (before.code, before.texts("wrong")) == (0, []), before.all
-    released(repo, repo.release("feat: first version"), "0.1.0")
+    env = server.git_env(live.folder / "home")
+    run(["bash", "-euc", f"{test}\n{commit}"], tmp_path, env)
+    run(["bash", "-euc", prepare], ROOT, env | {"GITEA_URL": server.internal_url, "GITEA_TOKEN": server.token})
+    run(["bash", "-euc", push], folder, env)
+    repo = Repo(owner, "sample", folder, there=True)
+    released(repo, repo.wait_run(repo.git("rev-parse", "HEAD").strip()), "0.1.0")
 
     good = owner.gitea("check")
     assert (good.code, good.texts("wrong")) == (0, []), good.all
