@@ -110,11 +110,3 @@ def test_answers_of_newer_dependencies(paste: Paste, package: Path, run: Run) ->
         found = answers(package)
         assert (found["dependency_updates"], found["_commit"]) == (value, "v1.0.0")
         run("git", "commit", "-qam", "chore: an answer", cwd=package)
-
-
-@pytest.mark.slow
-def test_readme_s_first_command(tmp_path: Path, run: Run) -> None:
-    """In a new clone, by itself: it brings its own uv."""
-    run("git", "clone", "-q", ROOT, "python-package-template", cwd=tmp_path)
-    run("bash", "-euc", block("trial"), cwd=tmp_path / "python-package-template")
-    assert (tmp_path / "handler-base/uv.lock").is_file()

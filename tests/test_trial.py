@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from markdown_it import MarkdownIt
-from rendering import ROOT, Run
+from blocks import block
+from rendering import Run
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAKE, TEST = [token.content for token in MarkdownIt("commonmark").parse(README) if token.info == "sh"][:2]
+MAKE, TEST = block("trial"), block("tests")
 
 
 @pytest.fixture
