@@ -237,20 +237,32 @@ def test_kubeflow_pipelines(indexes: Indexes, tmp_path: Path, run: Run) -> None:
 
 @pytest.mark.slow
 def test_mlflow(indexes: Indexes, tmp_path: Path, run: Run) -> None:
-    """The model names the package alone; with a line for the index it holds the token."""
+    """The recipe's model runs where the package is. With it in the requirements pip takes somebody else's."""
     python = venv_with(run, tmp_path, "mlflow")
-    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "GIT_PYTHON_REFRESH": "quiet"}
+    run("uv", "pip", "install", "-q", "--python", python, "--index", indexes.owner, "handler-base", cwd=tmp_path)
+    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "GIT_PYTHON_REFRESH": "quiet", **indexes.env}
     script = tmp_path / "log.py"
-    script.write_text(block("mlflow"))
-    run(python, script, cwd=tmp_path, env=env)
-    (stored,) = tmp_path.rglob("requirements.txt")
-    assert stored.read_text().split() == ["mlflow", "handler-base==1.2.3"]
-    stored.unlink()
-    line = '"--extra-index-url https://me:the-token@git.example.org/simple/", "mlflow"'
-    script.write_text(block("mlflow").replace('"mlflow"', line, 1))
-    run(python, script, cwd=tmp_path, env=env)
-    (stored,) = tmp_path.rglob("requirements.txt")
-    assert "me:the-token@" in stored.read_text()
+
+    def logged(text: str) -> Path:
+        shutil.rmtree(tmp_path / "mlruns", ignore_errors=True)
+        script.write_text(text)
+        run(python, script, cwd=tmp_path, env=env)
+        (stored,) = (tmp_path / "mlruns").rglob("requirements.txt")
+        return stored
+
+    stored = logged(block("mlflow"))
+    assert stored.read_text().split() == ["mlflow==3.17.2"]
+    (tmp_path / "asked.json").write_text('{"inputs": ["a", "b"]}')
+    words = f"-m mlflow models predict --env-manager local -m {stored.parent} -i asked.json -t json"
+    assert '["handler_base", "handler_base"]' in run(python, *words.split(), cwd=tmp_path, env=env).stdout
+    line = "--extra-index-url https://me:the-token@git.example.org/simple/"
+    stored = logged(block("mlflow").replace('"mlflow==3.17.2"', f'"{line}", "handler-base"'))
+    assert line in stored.read_text()
+    stored.write_text(f"--extra-index-url {indexes.owner}\nhandler-base\n")
+    run("uv", "venv", "-q", "--seed", tmp_path / "server", cwd=tmp_path)
+    server = tmp_path / "server/bin/python"
+    run(server, "-m", "pip", "install", "-r", stored, cwd=tmp_path, env=indexes.env)
+    assert installed(run, server, tmp_path)["handler-base"] == "99.0"
 
 
 @pytest.mark.slow
