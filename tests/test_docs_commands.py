@@ -54,9 +54,10 @@ def answers(package: Path) -> dict[str, str]:
 
 @pytest.fixture
 def package(paste: Paste, tmp_path: Path, run: Run) -> Path:
-    """One that was made of the first version, and committed."""
-    paste(f"uvx copier copy --trust --defaults -q -r v1.0.0 git+{ADDRESS} handler-base", tmp_path)
+    """One that README's command made of the first version, and committed."""
+    paste(block("copy").replace("copy --trust", "copy --trust --defaults -q -r v1.0.0"), tmp_path)
     folder = tmp_path / "handler-base"
+    assert answers(folder)["_src_path"] == f"git+{ADDRESS}"
     for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "feat: first version"]):
         run("git", *words, cwd=folder)
     return folder
@@ -74,12 +75,6 @@ def test_start_a_package(paste: Paste, tmp_path: Path, run: Run) -> None:
     assert {Path(name).parts[0] for name in tree} == there - {
         *(".git", ".gitignore", ".venv", ".copier-answers.yml", ".pytest_cache", ".ruff_cache")
     }
-
-
-def test_copy_by_its_address(paste: Paste, tmp_path: Path) -> None:
-    """README's command for a package that stays."""
-    paste(block("copy").replace("copy --trust", "copy --trust --defaults"), tmp_path)
-    assert answers(tmp_path / "handler-base")["_src_path"] == f"git+{ADDRESS}"
 
 
 def test_adopt(paste: Paste, render: Render, tmp_path: Path, run: Run) -> None:
@@ -103,10 +98,15 @@ def test_update(paste: Paste, package: Path) -> None:
     assert answers(package)["_commit"] == "v1.1.0"
 
 
-def test_answers_of_newer_dependencies(paste: Paste, package: Path, run: Run) -> None:
+def test_no_newer_dependencies(paste: Paste, package: Path) -> None:
     """One answer changes, and the version stays."""
-    for text, value in ((block("no-newer-dependencies"), "never"), (block("newer-dependencies"), "monthly")):
-        paste(text, package)
-        found = answers(package)
-        assert (found["dependency_updates"], found["_commit"]) == (value, "v1.0.0")
-        run("git", "commit", "-qam", "chore: an answer", cwd=package)
+    paste(block("no-newer-dependencies"), package)
+    found = answers(package)
+    assert (found["dependency_updates"], found["_commit"]) == ("never", "v1.0.0")
+
+
+@pytest.mark.slow
+def test_newer_dependencies(paste: Paste, package: Path) -> None:
+    """The same, to another value."""
+    paste(block("newer-dependencies").replace("monthly", "weekly"), package)
+    assert answers(package)["dependency_updates"] == "weekly"
