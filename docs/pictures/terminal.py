@@ -41,9 +41,9 @@ TYPED = {
 }
 CLEAR = "\x01\x0b"  # go to the beginning of the line, delete the rest
 SETUP = {
-    "copy": "mkdir ~/work",
+    "copy": "mkdir ~/code",
     "adopt": """
-        mkdir -p ~/work/toolbox/toolbox && cd ~/work/toolbox && git init -q -b main
+        mkdir -p ~/code/toolbox/toolbox && cd ~/code/toolbox && git init -q -b main
         printf '%s\\n' '[build-system]' 'requires = ["setuptools"]' '[project]' 'name = "toolbox"' \\
           'version = "1.4.0"' 'requires-python = ">=3.11"' '[tool.black]' 'line-length = 100' > pyproject.toml
         echo 'import os' > toolbox/__init__.py && echo '# Toolbox' > README.md
@@ -52,8 +52,8 @@ SETUP = {
 }
 ANSWERS = "-d gitea_url=https://git.example.org -d gitea_owner=acme"
 COMMANDS = {
-    "copy": ("~/work", f"uvx copier copy --trust git+{ADDRESS} handler-base"),
-    "adopt": ("~/work/toolbox", f"uvx copier copy --trust --defaults {ANSWERS} git+{ADDRESS} ."),
+    "copy": ("~/code", f"uvx copier copy --trust git+{ADDRESS} handler-base"),
+    "adopt": ("~/code/toolbox", f"uvx copier copy --trust --defaults {ANSWERS} git+{ADDRESS} ."),
 }
 
 CUTS = {
