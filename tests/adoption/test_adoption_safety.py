@@ -78,7 +78,7 @@ def test_undo_on_a_dirty_tree(existing: Callable[..., Repository], template: Pat
     assert repository.status() == status
 
 
-@pytest.mark.parametrize("dirty", [False, True])
+@pytest.mark.parametrize("dirty", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_ignored_lock(dirty: bool, existing: Callable[..., Repository], template: Path) -> None:
     """git holds no copy of it: taking everything back restores it all the same, and the commit has the new one."""
     repository = existing("workflows-ci")

@@ -262,7 +262,7 @@ def test_markdown_alone_is_left_out(existing: Callable[..., Repository], templat
     repository.need("bash", "-eo", "pipefail", "-c", steps(repository)["Format"])
 
 
-@pytest.mark.parametrize("name", ["ruff.toml", ".ruff.toml"])
+@pytest.mark.parametrize("name", ["ruff.toml", pytest.param(".ruff.toml", marks=pytest.mark.slow)])
 def test_settings_in_a_file_of_their_own(name: str, existing: Callable[..., Repository], template: Path) -> None:
     """They are merged there, in the old style of it as well."""
     repository = existing("lint-ruff-toml")

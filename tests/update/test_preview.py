@@ -160,10 +160,11 @@ def unrendered(template: Template) -> None:
             "1 file, .1 -1; update from v1.4.0: failed",
             "the update from v1.4.0 conflicts in README.md, pyproject.toml. Leave ",
         ),
-        (
+        pytest.param(
             left_behind,
             "1 file, .1 -0; update .+: failed",
             "the update .+ leaves tests/test_smoke.py other than in a new ",
+            marks=pytest.mark.slow,
         ),
         (unrendered, "not rendered", "no package can be made with this change: .+ Correct the template."),
     ],

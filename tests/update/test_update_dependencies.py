@@ -192,6 +192,7 @@ def test_by_hand_for_the_template_alone(needing: Scene) -> None:
     assert run.jobs == {"update": "success"}, run
 
 
+@pytest.mark.slow
 def test_never_by_itself_for_what_is_there_already(tmp_path: Path, env: dict[str, str]) -> None:
     """A new package gets monthly; one from before the question, and an adopted one, never, until it is asked for."""
     template = Template.make(tmp_path / "template", env)

@@ -296,7 +296,7 @@ def test_an_edit_survives_a_year(package: Callable[..., Package], rendered: Call
 
 
 @pytest.mark.parametrize(
-    "group", [pytest.param(g, marks=pytest.mark.slow) if g in ("moved", "renamed") else g for g in GROUPS]
+    "group", [pytest.param(g, marks=pytest.mark.slow) if g in ("moved", "renamed", "split") else g for g in GROUPS]
 )
 def test_edits_of_a_group_survive(
     package: Callable[..., Package], rendered: Callable[..., Package], group: str
