@@ -240,7 +240,7 @@ def merge(ours: str, base: str, theirs: str, names: tuple[str, str, str] = ("our
     try:
         text = carry_out(edits, ours, theirs)
         sound = same(solid(outcome(o, edits)), solid(parse(text, ""))) and not comments(ours) - comments(text)
-    except (TOMLError, MergeError):
+    except (TOMLError, MergeError, LookupError):
         sound = False
     if not sound:
         keys = ", ".join(dict.fromkeys(dotted(path) for path, _ in edits))

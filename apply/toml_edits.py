@@ -95,6 +95,15 @@ def find(node: Any, path: KeyPath) -> Any:
     return node
 
 
+def holds(document: Document, path: KeyPath) -> bool:
+    """Returns whether there is a table at a path. An edit before this one may have removed the last of its keys."""
+    try:
+        find(document, path)
+    except KeyError:
+        return False
+    return True
+
+
 def is_inline(value: Any) -> bool:
     """Returns whether a value is an inline table or an array in brackets."""
     return isinstance(value, Array) or (isinstance(value, Table) and value.is_inline)
@@ -103,7 +112,7 @@ def is_inline(value: Any) -> bool:
 def put(document: Document, pattern: Document, path: KeyPath) -> None:
     """Copies the value at a path of the pattern to the same path of the document."""
     value, key = find(pattern, path), path[-1]
-    if len(path) > 1 and path[0] not in document:
+    if len(path) > 1 and not holds(document, path[:-1]):
         document.install([str(key) for key in path], value)
         return
     parent, source = find(document, path[:-1]), find(pattern, path[:-1])

@@ -625,3 +625,11 @@ def test_a_lost_comment_or_broken_text_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "carry_out", lambda edits, ours, theirs: text)
     with pytest.raises(MergeError, match="cannot be merged safely"):
         merge("# mine\nx = 1\n", "", "y = 1")
+
+
+def test_a_table_whose_last_key_went_is_made_again() -> None:
+    """The pattern drops all that the user has in `tool.ruff`, and adds something there."""
+    ours = "[tool.mine]\na = 1\n\n[tool.ruff.lint.p]\nz = 1\n"
+    base = "[tool.ruff.lint]\nselect = []\n\n[tool.ruff.lint.p]\nz = 1\n"
+    theirs = "[tool.ruff]\nlint.select = []\nline-length = 88\n"
+    assert merge(ours, base, theirs).text == "[tool.mine]\na = 1\n\n[tool.ruff]\nline-length = 88\n"
