@@ -165,7 +165,9 @@ async def workflow(look: Look) -> Findings:
     if look.answer("gitea_owner").lower() != look.owner.lower():
         fix = "uvx copier update --trust --defaults --vcs-ref=:current: --data gitea_owner=" + look.owner
         yield Finding("wrong", f"the package publishes to {look.answer('gitea_owner')}", fix)
-    if look.there and (await look.get(f"{look.path}/contents/.forgejo/workflows", 404)).is_success:
+    # On Forgejo, and on Gitea before 1.25, an empty repository lists no files, whatever the path.
+    listed = await look.get(f"{look.path}/contents/.forgejo/workflows", 404) if look.there else None
+    if listed is not None and listed.is_success and listed.json():
         fix = "move its files to .gitea/workflows with git mv"
         yield Finding("wrong", "Forgejo runs .forgejo/workflows, and ignores .gitea/workflows", fix)
 

@@ -108,6 +108,12 @@ def test_all_is_well(look: Callable[..., list[Finding]]) -> None:
     ]
 
 
+def test_an_empty_repository_ignores_no_workflows(look: Callable[..., list[Finding]]) -> None:
+    """Forgejo, and Gitea before 1.25, list no files of it, whatever the path."""
+    found = look({f"{REPOSITORY}/contents/.forgejo/workflows": []})
+    assert not [one.text for one in found if one.bad]
+
+
 OFF = {"has_actions": False, "default_branch": "master"}
 REPOSITORY = "repos/acme/base"
 OFFLINE = {"runners": [{"name": "one", "status": "offline", **LABEL}]}
@@ -139,7 +145,12 @@ HIDDEN = httpx.Response(403, json={"message": "no"})
             "the package publishes to other",
             "--data gitea_owner=acme",
         ),
-        ({f"{REPOSITORY}/contents/.forgejo/workflows": []}, "wrong", "Forgejo runs .forgejo/workflows", "git mv"),
+        (
+            {f"{REPOSITORY}/contents/.forgejo/workflows": [{"name": "ci.yaml"}]},
+            "wrong",
+            "Forgejo runs .forgejo/workflows",
+            "git mv",
+        ),
         ({f"{REPOSITORY}/actions/runners": OFFLINE}, "wrong", "ubuntu-latest is offline", "start it"),
         ({f"{REPOSITORY}/actions/runners": OTHER}, "wrong", "no runner has the label", "one of: big"),
         ({f"{REPOSITORY}/actions/runners": FORGEJO}, "ok", "runner with the label ubuntu-latest: three", ""),

@@ -22,6 +22,8 @@ class Prepared(Owner):
         """Takes a name."""
         self.live, self.server = live, live.server
         self.name, self.bot = f"{name}-{secrets.token_hex(3)}", f"bot-{secrets.token_hex(3)}"
+        # Forgejo makes a token only with the password of its account.
+        self.password = {"BOT_PASSWORD": live.server.password} if live.server.product == "Forgejo" else {}
 
     def gitea(self, action: str, *words: str, repository: str = "sample", **environment: str) -> "Said":
         """Runs the command as an administrator, unless another token is given."""
@@ -75,7 +77,7 @@ def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) 
     shown = owner.gitea("prepare", "--create-owner", "private")
     assert (shown.code, shown.states()) == (0, {"would"}), shown.all
     assert server.http.get(f"/api/v1/orgs/{owner.name}").status_code == 404
-    made = owner.gitea("prepare", "--create-owner", "private", "--apply")
+    made = owner.gitea("prepare", "--create-owner", "private", "--apply", **owner.password)
     assert made.code == 0, made.all
     assert made.states() <= {"done", "ok"}
     assert len(made.texts("done")) >= 7
@@ -115,7 +117,7 @@ def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) 
     assert broken.code == 1
     assert any("Actions are off" in text for text in broken.texts("wrong")), broken.all
     # A repository whose Actions are off has no secrets to look at.
-    healed = owner.gitea("prepare", "--apply")
+    healed = owner.gitea("prepare", "--apply", **owner.password)
     assert healed.code == 0, healed.all
     assert healed.texts("done") == [
         "switch Actions on in it",
@@ -193,7 +195,7 @@ def test_a_user_s_own_packages(owner: Prepared) -> None:
     """Need neither organisation nor team; the token is the user's."""
     owner.name = owner.server.user(owner.name)
     mine = {"GITEA_TOKEN": owner.server.token_of(owner.name, "write:repository", "write:user", "read:organization")}
-    made = owner.gitea("prepare", "--apply", **mine)
+    made = owner.gitea("prepare", "--apply", **mine, **owner.password)
     assert made.code == 0, made.all
     assert made.texts("done")[-1].endswith(f"with a new token of {owner.name} (write:package)")
     assert owner.gitea("prepare", "--apply", **mine).states() == {"ok"}
