@@ -83,5 +83,5 @@ def older_pythons(said: str) -> str:
     floor, name, needed = found.groups()
     return (
         f'Write requires-python = ">={needed}" in pyproject.toml; or, to keep {floor}, write '
-        f"; python_version >= '{needed}' behind {name} and its version there"
+        f"; python_version >= '{needed}' after {name} and its version there"
     )

@@ -60,7 +60,7 @@ class NextSteps:
             tried = try_first_push(self.run, self.answers, [command for _, command in self.steps], trial == "tests")
         if tried.missing:
             self.development(tried)
-        # What ruff cannot do is said already.
+        # A file that ruff cannot read is a step already.
         self.steps += [step for step in tried.steps if step[0] != LINT_FAILS or not self.lint.failed]
         self.commit()
         tag = self.tag()
@@ -130,7 +130,8 @@ class NextSteps:
             if file == "test_smoke.py" and folder != "tests" and not any(packages):
                 new = f"{folder}/test_smoke_{folder.rpartition('/')[2]}.py".lstrip("/")
                 self.add(
-                    f"pytest takes {name} and tests/test_smoke.py for one: rename yours", f"git mv {join([name, new])}"
+                    f"pytest takes {name} and tests/test_smoke.py for the same module: rename yours",
+                    f"git mv {join([name, new])}",
                 )
 
     def commit(self) -> None:
@@ -148,7 +149,7 @@ class NextSteps:
         """A version tag of another form than the release's. Returns the tag that is pushed, or ""."""
         tag, version = last_release(self.root, self.answers["project_name"])
         if tag != version:
-            why = f"the release continues from tags such as {version}, and {tag} is none"
+            why = f"the release reads only tags such as {version}: add it to the commit of {tag}"
             self.add(why, f"git tag {version} {quote(tag + '^{commit}')}")
         return version
 

@@ -151,8 +151,8 @@ def first_project(document: tomlrt.Document, project: Project, development: list
     name = canonicalize_name(str(table["name"]))
     if name in map(distribution, project.requirements + project.development):
         raise Refused(
-            f"The package would be called {name}, as its folder is, and it needs {name} from the index. Give it a name "
-            f"of its own: run the same command again with -d project_name=my-{name}"
+            f"The package would be called {name}, like its folder, but it requires {name} from the index. Give it "
+            f"another name: run the same command again with -d project_name=my-{name}"
         )
     uv = tool.table("uv")
     if project.links:
@@ -169,7 +169,7 @@ def first_project(document: tomlrt.Document, project: Project, development: list
         if torch:
             if "sources" in uv:
                 raise Refused(
-                    "The requirements files have two indexes of torch, and a lock has one of them. Take one out, then "
+                    "The requirements files have two indexes of torch, and uv.lock can have only one. Remove one, then "
                     "run the same command again."
                 )
             uv["sources"] = tomlrt.Table.section({n: tomlrt.Table.inline({"index": index["name"]}) for n in torches})

@@ -41,7 +41,7 @@ class Report:
     def show(self, title: str) -> None:
         """Prints the lists that are not empty. Commands are not indented, so that they can be pasted."""
         print(f"\n{title}")
-        for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept", self.kept)):
+        for name, lines in (("Added", self.added), ("Changed", self.changed), ("Kept, and to check", self.kept)):
             if lines:
                 print(f"\n{name}:", *map(one_line, lines), sep="\n  ")
         if self.next_steps:

@@ -110,15 +110,15 @@ def ask_build(folder: Path, project: Project) -> None:
         return
     if metadata.wheel and not metadata.modules:
         raise Refused(
-            "The wheel that this repository builds has nothing to import in it. Name its packages in the settings of "
+            "The wheel that this repository builds contains nothing to import. Name its packages in the settings of "
             "the build backend, then run the same command again."
         )
     built = but(metadata.modules, NOT_PACKAGES | RESERVED)
     project.wheel = metadata.wheel
     if not metadata.wheel:
         project.notes.append(
-            f"no wheel could be built on this machine, so that the import packages are {', '.join(project.modules)} is "
-            "read from the settings and the folders: see module_name in the answers"
+            f"no wheel could be built on this machine, so the import packages ({', '.join(project.modules)}) are read "
+            "from the settings and the folders: check module_name in the answers"
         )
     if metadata.wheel and set(built) != set(project.modules):
         project.modules = built
@@ -138,8 +138,8 @@ def refuse_workspace_and_poetry(toml: dict[str, Any]) -> None:
     if "poetry" in toml.get("tool", {}):
         raise Refused(
             "pyproject.toml has [tool.poetry] but no [project] table, which uv and this template read. "
-            "Convert it with `uvx migrate-to-uv --keep-current-build-backend`, which leaves what the wheel holds as it "
-            "is, commit, then run the same command again."
+            "Convert it with `uvx migrate-to-uv --keep-current-build-backend`, which does not change what the "
+            "wheel holds, commit, then run the same command again."
         )
 
 
@@ -172,8 +172,8 @@ def read_requirements(folder: Path, project: Project) -> None:
     found = dict.fromkeys(plain.indexes + [entry for entry in development.indexes if not entry[1]])
     project.indexes = [index(*entry) for entry in found]
     project.notes += [
-        f"the index {entry['url']} of the requirements files is {entry['name']} in pyproject.toml: uv takes what it "
-        "has from there alone, and installers of the package do not read that: give it to them, too. A login goes into "
+        f"the index {entry['url']} of the requirements files is {entry['name']} in pyproject.toml. uv takes what it "
+        "has from there alone. Installers of the package do not read that: give it to them, too. A login goes into "
         f"UV_INDEX_{variable(entry['name'])}_USERNAME and _PASSWORD"
         for entry in project.indexes
     ]

@@ -55,7 +55,7 @@ class Requirements:
             links, more = option.options.get("find_links", []), option.options.get("extra_index_urls", [])
             main = [option.options["index_url"]] if "index_url" in option.options else []
             if any("${" in url for url in links + main + more):
-                raise Refused(f"{where}: uv fills in no variable in an address. Write it out.")
+                raise Refused(f"{where}: uv replaces no variable in an address. Write its value.")
             if option.options.get("no_index"):
                 raise Refused(
                     f"{where}: --no-index leaves out the index that pytest and ruff come from. Remove the line, then "
@@ -88,7 +88,7 @@ def entry(requirement: "InstallRequirement", path: Path) -> str:
     if requirement.link and without_login(requirement.link.url) != requirement.link.url:
         number = requirement.requirement_line.line_number
         raise Refused(
-            f"{path.name}, line {number}: the address has a login, which every wheel would carry. Take it out (git "
+            f"{path.name}, line {number}: the address has a login, which every wheel would carry. Remove it (git "
             "asks a credential helper), then run the same command again."
         )
     if requirement.req is None or (requirement.link and "://" not in requirement.link.url):

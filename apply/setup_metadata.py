@@ -117,16 +117,16 @@ def import_names(names: list[str]) -> set[str]:
     return found
 
 
-def need_no_epoch(version: str, kind: str = "version", remedy: str = "Write one without in its place") -> None:
+def need_no_epoch(version: str, kind: str = "version", remedy: str = "Write a version without an epoch") -> None:
     """Checks that a version (or a tag) has no epoch.
 
     Raises:
-        Refused: it has. The release would count on without, and installers would take the old ones for newer.
+        Refused: it has. The release would continue without one, and installers would take the old ones for newer.
     """
     if re.match(r"v?\d+!", version.strip()):
         raise Refused(
-            f"The {kind} {version} has an epoch, and the release makes versions without one, which installers take for "
-            f"older. {remedy}, delete in the registry what has an epoch, then run the same command again."
+            f"The {kind} {version} has an epoch. The release makes versions without one, which installers take for "
+            f"older. {remedy}, delete from the registry what has an epoch, then run the same command again."
         )
 
 

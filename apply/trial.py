@@ -145,7 +145,7 @@ def smoke_steps(said: str, answers: Answers) -> list[tuple[str, str]]:
         missing = found[1] if found and found[1] not in re.split(r"\W+", str(answers["module_name"])) else ""
         if (name := missing or module) not in names:
             names.append(name)
-        of = f", which is of {CALLED[missing]}" if missing in CALLED else ""
+        of = f", which is in {CALLED[missing]}" if missing in CALLED else ""
         shown.append(f"{module} ({f'no {missing}{of}' if missing else one_line(error[:100])})")
     if not shown:
         return [(f"the smoke test fails: {last(said)}", f"uv run --extra dev pytest {SMOKE_TEST}")]
@@ -180,7 +180,7 @@ def last(said: str, but: str = "\0") -> str:
     """Returns the last line of an output that says something."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and but not in line]
     errors = [line for line in lines if re.match(r"(\S+: )?error: ", line)]  # pytest says more below
-    return one_line((errors or lines)[-1][:300]) if lines else "it says nothing"
+    return one_line((errors or lines)[-1][:300]) if lines else "no output"
 
 
 def say(what: str) -> None:

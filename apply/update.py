@@ -47,8 +47,8 @@ def update(run: Run, given: Answers | None = None, named: list[str] | None = Non
         write_owned(run, new, before)
     if not before:
         report.kept.append(
-            f"The template's version {last.get('_commit')} is gone, so nobody can tell which of its values in "
-            "pyproject.toml you changed: all of yours stay; nor which of its files: see git diff HEAD"
+            f"the template's version {last.get('_commit')} no longer exists, so it is not known which of its values "
+            "and files you changed: your values in pyproject.toml stay; for the files see git diff HEAD"
         )
     if answers["cli"] and not last.get("cli"):
         write_cli(run, project, new, str(answers["module_name"]))
@@ -168,13 +168,13 @@ def write_owned(run: Run, new: Rendered, before: Rendered) -> None:
         if before and name not in before:
             put_aside(run, name, (new[name],))
         elif before and name in new and now is None:
-            run.report.kept.append(f"not your deletion of {name}: the template owns it, and it is back")
+            run.report.kept.append(f"you deleted {name}: the template owns it, so it is back")
         # Git may have written its lines with other ends (core.autocrlf), here and in the template's clone.
         elif (
             before and now is not None and lines(now) not in (lines(before[name]), lines(new.get(name) or before[name]))
         ):
             hook = "an answer, pyproject.toml or .gitea/setup.sh" if name.startswith(".gitea") else "a test of its own"
-            run.report.kept.append(f"not your edit of {name} (git diff HEAD -- {name}): move it into {hook}")
+            run.report.kept.append(f"your edit of {name} is replaced (git diff HEAD -- {name}): move it into {hook}")
         if name in new:
             run.files.write(name, new[name], name in new.executable)
         elif now is not None:

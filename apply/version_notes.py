@@ -19,7 +19,7 @@ def refuse_epoch(root: Path, project: Project) -> None:
     """Checks that neither the version nor a tag has an epoch.
 
     Raises:
-        Refused: one has. The release would count on without it, and installers would take the old one for newer.
+        Refused: one has. The release would continue without it, and installers would take the old one for newer.
     """
     need_no_epoch(str(project.table.get("version", "")))
     for tag in (git(root, "tag", "--merged", "HEAD") or "").split() if project.by_tags else []:
@@ -32,7 +32,7 @@ def version_notes(root: Path, project: Project, name: str) -> list[str]:
 
 
 def calendar(root: Path, project: Project, name: str) -> list[str]:
-    """Returns a note if the last version is a date: how the release counts on from it."""
+    """Returns a note if the last version is a date: how the release continues from it."""
     found = [last_release(root, name)[1].removeprefix("v"), str(project.table.get("version", "0"))]
     try:
         last = max(Version(text or "0") for text in found)
@@ -42,8 +42,8 @@ def calendar(root: Path, project: Project, name: str) -> list[str]:
     if not (month in MONTHS and (year in YEARS or (year in SHORT_YEARS and len(last.release) < 4))):
         return []
     return [
-        f"the version {last} reads as a date, and the release counts on from it by the commits alone: feat: makes "
-        f"{year}.{month + 1}.0, fix: {year}.{month}.{day + 1}, major: {year + 1}.0.0, whatever the date is then"
+        f"the version {last} looks like a date, but the release continues from it by the commits alone: feat: makes "
+        f"{year}.{month + 1}.0, fix: {year}.{month}.{day + 1}, major: {year + 1}.0.0, whatever the date is"
     ]
 
 
@@ -57,8 +57,8 @@ def in_code(root: Path, project: Project, name: str) -> list[str]:
     paths = [base / module / file for module in project.modules for file in CODE]
     paths += [base / f"{module}.py" for module in project.modules]
     return [
-        f"{path.relative_to(root).as_posix()}, line {line}: __version__ is {version!r} in every release, as that sets "
-        f"the version in pyproject.toml alone. Write `from importlib.metadata import version` above it, and there "
+        f"{path.relative_to(root).as_posix()}, line {line}: __version__ stays {version!r}, as a release "
+        f"sets the version in pyproject.toml alone. Write `from importlib.metadata import version` above it, and there "
         f'`__version__ = version("{name}")`{"".join(map(and_delete, readers))}'
         for path in paths
         for line, version in literals(path)

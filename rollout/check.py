@@ -157,7 +157,7 @@ async def workflow(look: Look) -> Findings:
             look.answers = found
             break
     if not look.answers:
-        text = "addresses and template: nothing with the template's answers is on the default branch yet"
+        text = "addresses and template: the default branch has no answers file of the template yet"
         yield Finding(
             "unknown", text, "add --answers FOLDER/.copier-answers.yml to check a package before its first push"
         )

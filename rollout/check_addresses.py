@@ -93,7 +93,7 @@ async def template(look: Look) -> Findings:
     try:
         process = await asyncio.create_subprocess_exec(*git, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
     except OSError:
-        yield Finding("unknown", "whether updates can read the template: git is not there", "install git")
+        yield Finding("unknown", "whether updates can read the template: git is not installed", "install git")
         return
     try:
         code = await asyncio.wait_for(process.wait(), 30)

@@ -81,7 +81,7 @@ def reason(answer: httpx.Response) -> str:
     if answer.status_code == 404 and re.fullmatch(
         r"(?i)GetUserByName|GetRepositoryByName.*|not found|", message.strip()
     ):
-        return "not found: it is gone, or the token's account may not read it"
+        return "not found: it does not exist, or the token's account may not read it"
     return message
 
 
@@ -99,7 +99,7 @@ async def pages(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
     def items(answer: httpx.Response) -> list[dict[str, Any]]:
         found = answer.json()
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise Failed("not an answer of Gitea: a listing is no list")
+            raise Failed("not an answer of Gitea: a listing is not a list")
         return found
 
     try:

@@ -41,9 +41,9 @@ NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")  # of owners, accounts an
 
 
 def name(text: str) -> str:
-    """Returns the text if it is a name that Gitea takes."""
+    """Returns the text if it is a valid name in Gitea."""
     if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name that Gitea takes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid name in Gitea")
     return text
 
 
@@ -79,7 +79,7 @@ def answers(path: Path | None) -> dict[str, Any]:
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         sys.exit(one_line(f"{path} cannot be read: {error}")[:300])
     if not isinstance(found, dict) or "gitea_owner" not in found:
-        sys.exit(f"{path} is no answers file of the template. Name the package's .copier-answers.yml.")
+        sys.exit(f"{path} is not an answers file of the template. Name the package's .copier-answers.yml.")
     return found
 
 

@@ -65,7 +65,7 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
     if done.returncode:
         output = f"{done.stdout}\n{done.stderr}"
         said = [line for line in map(str.strip, output.splitlines()) if line and not line.startswith(NOISE)]
-        why = said[-1] if said else f"{command[0]} ends with {done.returncode}"
+        why = said[-1] if said else f"{command[0]} ended with exit code {done.returncode}"
         raise Failed(f"{why.rstrip('. ')}.", output)
     return done.stdout
 
@@ -142,7 +142,7 @@ def update(made: Versions, answers: Path, folder: Path) -> str:
     except Failed as error:
         failed, report = error, error.output
     if unmerged := run("git", "diff", "--name-only", "--diff-filter=U", cwd=package).splitlines():
-        raise Failed(f"{start} conflicts in {', '.join(unmerged)}. Leave to its owner what is edited: {RULES}", report)
+        raise Failed(f"{start} conflicts in {', '.join(unmerged)}. Keep the owner's edits: {RULES}", report)
     if failed:
         raise Failed(f"{start} is refused: {failed} Correct the template: {RULES}", report)
     stored = folder / "answers.yml"
@@ -152,7 +152,7 @@ def update(made: Versions, answers: Path, folder: Path) -> str:
     check(start, report, (before, files(package), files(fresh)))
     if lost := edited - edits(package):
         raise Failed(
-            f"{start} takes {', '.join(sorted(lost))} out of pyproject.toml. Keep what is edited: {RULES}", report
+            f"{start} takes {', '.join(sorted(lost))} out of pyproject.toml. Keep the owner's edits: {RULES}", report
         )
     return report
 
@@ -170,10 +170,10 @@ def check(start: str, report: str, states: tuple[Files, Files, Files]) -> None:
     """
     before, after, fresh = states
     if other := differing(*({n: f for n, f in state.items() if n.startswith(OWNED)} for state in (after, fresh))):
-        raise Failed(f"{start} leaves {other} other than in a new package. Correct apply/update.py.", report)
+        raise Failed(f"{start} leaves {other} different from a new package. Correct apply/update.py.", report)
     left = (*OWNED, *MERGED)
     if other := differing(*({n: f for n, f in state.items() if not n.startswith(left)} for state in (before, after))):
-        raise Failed(f"{start} changes {other}, which the owner has. Leave it alone: {RULES}", report)
+        raise Failed(f"{start} changes {other}, which the owner has. Do not change it: {RULES}", report)
 
 
 def differing(one: Files, other: Files) -> str:

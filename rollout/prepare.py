@@ -153,9 +153,9 @@ def read_answers() -> dict[str, Any]:
     try:
         answers = yaml.safe_load(Path(ANSWERS).read_text("utf-8"))
     except (ValueError, yaml.YAMLError) as error:
-        fail(f"{ANSWERS} is not YAML ({error}). Put back the one of the last update (git log -- {ANSWERS}).")
+        fail(f"{ANSWERS} is not YAML ({error}). Restore the one of the last update (git log -- {ANSWERS}).")
     if not isinstance(answers, dict) or not {"_commit", "_src_path"} <= answers.keys():
-        fail(f"{ANSWERS} lacks _commit or _src_path. Put back the one of the last update (git log -- {ANSWERS}).")
+        fail(f"{ANSWERS} lacks _commit or _src_path. Restore the one of the last update (git log -- {ANSWERS}).")
     return answers
 
 

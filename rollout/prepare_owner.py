@@ -138,7 +138,7 @@ async def make_owner(maker: Maker, owner: Owner, wanted: Wanted) -> Finding:
         kind = "organisation" if owner.organisation else "user"
         return Finding("ok", f"{kind} {owner.name} ({owner.visibility})")
     if not wanted.create_owner:
-        fix = "check the name, or add --create-owner with public, limited or private: its packages are as visible as it"
+        fix = "check the name, or add --create-owner with public, limited or private: its packages are as visible"
         return Finding("by hand", f"{owner.name} is neither an organisation nor a user here", fix)
     text = f"organisation {owner.name} ({owner.visibility})"
     return await maker.do(text, "POST", "orgs", username=owner.name, visibility=owner.visibility)
@@ -212,11 +212,11 @@ async def make_repository(maker: Maker, owner: Owner, wanted: Wanted, me: str) -
         yield await maker.do(f"repository {owner.name}/{wanted.repository} ({kind})", "POST", where, **new)
         found = await maker.get(path)
     if found and found.get("has_actions"):
-        yield Finding("ok", "Actions are on in it")
+        yield Finding("ok", "Actions are on in the repository")
         return
-    yield await maker.do("switch Actions on in it", "PATCH", path, has_actions=True)
+    yield await maker.do("switch Actions on in the repository", "PATCH", path, has_actions=True)
     if maker.apply and not (await maker.get(path) or {}).get("has_actions"):
-        fix = "set ENABLED = true in the section [actions] of app.ini, start Gitea again, and run this again"
+        fix = "set ENABLED = true in the section [actions] of app.ini, restart Gitea, and run this again"
         yield Finding("by hand", "Actions are off on this server", fix)
 
 

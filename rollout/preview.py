@@ -57,7 +57,7 @@ def template(base: str, folder: Path) -> Versions:
         folder: Where the clone is made.
     """
     commit = git("merge-base", base, "HEAD", cwd=ROOT, check=False)
-    need(commit, f"there is no {base} here, or it shares no commit with HEAD: fetch all of both, then run this again.")
+    need(commit, f"there is no {base} here, or it shares no commit with HEAD: fetch the whole history of both.")
     clone = folder / "template"
     git("clone", "--quiet", "--no-local", "--no-checkout", ROOT, clone)
     git("--git-dir", clone / ".git", "--work-tree", ROOT, "add", "--all", cwd=ROOT)

@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
     if not (given.owner or given.list):
         given.owner = os.environ.get("ROLLOUT_OWNER") or os.environ.get("GITHUB_REPOSITORY_OWNER", "")
     if given.owner and not re.fullmatch(r"[\w.-]+", given.owner):
-        sys.exit(f"{given.owner!r} is no name of an owner. Give one such as acme.")
+        sys.exit(f"{given.owner!r} is not a name of an owner. Write one such as acme.")
     return given
 
 
@@ -88,7 +88,7 @@ def known_versions() -> list[Version]:
     try:
         tags = subprocess.run(("git", "tag", "--list", "v*"), cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError as error:
-        sys.exit(f"git is not there, so the template's versions are not known: {error}. Install git.")
+        sys.exit(f"git is not installed, so the template's versions are not known: {error}. Install git.")
     if tags.returncode:
         sys.exit(f"git cannot read the template's versions: {one_line(' '.join(tags.stderr.split()))}")
     if known := list(versions(tags.stdout)):
@@ -112,7 +112,7 @@ def main() -> int:
     token = os.environ.pop("ROLLOUT_TOKEN", "")
     survey, server = surveyed(given)
     if "ask" in given.actions and not token:
-        print("ROLLOUT_TOKEN is not set, so nobody is asked: each package updates within its own week.")
+        print("ROLLOUT_TOKEN is not set, so no package is asked: each looks for an update by itself once a week.")
         return 0
     actions = {name: ACTIONS[name] for name in dict.fromkeys(given.actions)}
     code = 0

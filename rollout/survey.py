@@ -205,7 +205,7 @@ async def ask(client: httpx.AsyncClient, survey: Survey, row: Row) -> None:
     if not row.enrolled:
         return
     if row.behind == 0:
-        row.result = "newest, not asked"
+        row.result = "up to date, not asked"
         return
     await call(client, "POST", f"{row.path}/actions/workflows/{WORKFLOW}/dispatches", ref=row.branch)
     row.result = "asked"

@@ -127,7 +127,7 @@ def notes(survey: Survey) -> list[str]:
     found += [f"Failed: {row.repository}: {row.result}" for row in survey.rows if row.failed]
     if survey.stopped:
         waiting = sum(not row.result for row in survey.rows)
-        found.append(f"{survey.stopped}: {counted(waiting, 'repository')} not asked to the end.")
+        found.append(f"{survey.stopped}: {counted(waiting, 'repository')} not finished.")
     failed = sum(row.failed or not row.result for row in survey.rows)
     found.append(f"{len(survey.rows) - failed} of {len(survey.rows)} answered.")
     return found

@@ -85,5 +85,5 @@ def test_each_row_is_said_by_a_program(row: str) -> None:
 def test_there_are_sentences() -> None:
     """The programs are read: none of the kinds is missing."""
     assert len(SENTENCES) > 60
-    for part in ("no such owner", "Not formatted", "another run took", "uv cannot lock"):
+    for part in ("no such owner", "Not formatted", "another run has taken", "uv cannot lock"):
         assert [sentence for sentence in SENTENCES if part in sentence], part

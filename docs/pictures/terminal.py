@@ -56,13 +56,14 @@ COMMANDS = {
     "adopt": ("~/code/toolbox", f"uvx copier copy --trust --defaults {ANSWERS} git+{ADDRESS} ."),
 }
 
+TITLES = {"copy": "a new package", "adopt": "an existing repository"}
 CUTS = {
     "copy": [
         ("? Import package", "? Address of Gitea"),
         ("? Topic", "Copying from"),
         ("create  .gitea", "create  pyproject.toml"),
     ],
-    "adopt": [(".gitea/check_index.py", ".gitea/workflows/ci.yaml")],
+    "adopt": [(".gitea/actions/setup", ".gitea/workflows/ci.yaml")],
 }
 
 
@@ -121,8 +122,12 @@ def lines(screen: pyte.Screen, home: str) -> list[Text]:
 
 
 def shortened(found: list[Text], cuts: list[tuple[str, str]]) -> list[Text]:
-    """Returns the lines without Copier's own about its tasks; from the one with a text up to another it has one `⋮`."""
+    """Returns the lines without Copier's own about its tasks; from the one with a text up to another it has one `⋮`. None is longer
+    than two lines of the picture.
+    """
     found = [line for line in found if "Running task" not in line.plain]
+    for line in found:
+        line.truncate(2 * WIDTH, overflow="ellipsis")
     for first, last in cuts:
         start = next(number for number, line in enumerate(found) if first in line.plain)
         end = next(number for number, line in enumerate(found) if last in line.plain and number > start)
@@ -136,7 +141,7 @@ def picture(name: str, command: str, text: list[Text]) -> str:
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
     for line in text:
         console.print(line)
-    svg = console.export_svg(title=name, unique_id=name)
+    svg = console.export_svg(title=TITLES[name], unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     return svg.replace("Fira Code", "ui-monospace, Menlo, Consolas").replace(
         "<!-- Generated with Rich https://www.textualize.io -->", ""

@@ -55,7 +55,7 @@ def main() -> None:
     before = indexes(git("show", "HEAD^:uv.lock", check=False))
     moved = sorted({name for name, address in before if owners(address)} & names.keys())
     for name in moved:
-        say(f"uv.lock takes {name} from {names[name]}, and took it from the owner's index before, where it is gone.")
+        say(f"uv.lock takes {name} from {names[name]}. Before, it came from the owner's index, which no longer has it.")
     need(not moved, "Fix: upload it to the owner's index again, or remove what needs it, and lock again.")
     if unknown := {name: status for name, status in answers.items() if status != 404}:
         name, status = next(iter(unknown.items()))

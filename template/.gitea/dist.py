@@ -23,7 +23,7 @@ from version import DIST, STATE, planned, project, whole
 TREE, SMOKE = STATE / "tree", STATE / "smoke"
 FIX = "fix what it says above, and push."
 LFS = b"version https://git-lfs"
-LFS_FIX = "have git-lfs on the runner, and the line `git lfs install && git lfs pull` in .gitea/setup.sh."
+LFS_FIX = "install git-lfs on the runner, and add `git lfs install && git lfs pull` to .gitea/setup.sh."
 PYTEST = "-I -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib test_smoke.py"
 INSTALL = ("uv", "pip", "install", "--no-config", "--no-deps", "--reinstall", "--python")
 
@@ -76,7 +76,7 @@ def pack(sdist: Path, when: int) -> None:
             entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, "", ""
             content = old.extractfile(entry) if entry.isreg() else None
             lfs = content and content.read(len(LFS)) == LFS
-            need(not lfs, f"{entry.name} is only the pointer that Git LFS keeps: {LFS_FIX}")
+            need(not lfs, f"{entry.name} is only a Git LFS pointer: {LFS_FIX}")
             if content:
                 content.seek(0)
             new.addfile(entry, content)
@@ -96,7 +96,7 @@ def build() -> None:
     files = sums(DIST)
     handed = " ".join(f"{file}={digest}" for file, digest in files.items())
     right = len(files) == 2 and whole(list(files), number) and re.fullmatch(r"[\w.+-]+=\w+ [\w.+-]+=\w+", handed)
-    need(right, f"the build did not make one wheel and one sdist of {name} {number}: let the backend make these two.")
+    need(right, f"the build did not make one wheel and one sdist of {name} {number}: have the backend make these two.")
     for file, digest in files.items():
         say(f"built {file}, sha256 {digest}")
     if version:
@@ -116,7 +116,7 @@ def twine(*arguments: str | Path) -> bool:
 def check() -> None:
     """Tests the wheel as users get it: away from the sources, with what uv.lock names beside it and nothing else."""
     need(twine("check", *DIST.iterdir()), f"twine finds the package's description broken: {FIX}")
-    need((TREE / "tests/test_smoke.py").exists(), "tests/test_smoke.py, which tests the wheel, is gone: bring it back.")
+    need((TREE / "tests/test_smoke.py").exists(), "tests/test_smoke.py, which tests the wheel, is gone: restore it.")
     SMOKE.mkdir()
     shutil.copy(TREE / "tests/test_smoke.py", SMOKE)
     python = Path(".venv/bin/python").absolute()

@@ -28,7 +28,7 @@ def lock() -> None:
     taken = git("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}", check=False)
     if taken == head:  # what origin has counts, not its answer, which may have been lost
         return
-    advice = f"take the rule for {tag} away under Settings → Tags of the repository, and run this job again."
+    advice = f"delete the rule for {tag} under Settings → Tags of the repository, and run this job again."
     need(taken or "is protected" not in text, f"Gitea protects the tag {tag}: {advice}")
-    need(taken, f"origin took no {tag}, see above: run this job again (after a 403, give it `contents: write`).")
-    need(False, f"another run took {tag} meanwhile: {AGAIN}")
+    need(taken, f"origin refused {tag}, see above: run this job again (after a 403, give it `contents: write`).")
+    need(False, f"another run has taken {tag}: {AGAIN}")

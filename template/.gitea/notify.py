@@ -36,7 +36,7 @@ def compose(env):
     lines.append(f"{env.get('GITHUB_EVENT_NAME', '')} on {branch}, commit {env.get('GITHUB_SHA', '')[:10]}")
     lines.append(", ".join(f"{job}: {result}" for job, result in results.items()))
     if "unfinished" in found:
-        lines.append(f"no files: {found['unfinished']}. Unless deleted, run the jobs of the tag's commit again.")
+        lines.append(f"Files missing: {found['unfinished']}. Unless deleted, run the jobs of the tag's commit again.")
     if env.get("NTFY_WHEN") == "releases and failures" and state == "success" and not released:
         return {}
     return {
@@ -73,7 +73,7 @@ def main():
         return
     token = os.environ.get("NTFY_TOKEN", "")
     if token != token.strip() or not token.isprintable():
-        print("notify: warning: not sent: NTFY_TOKEN has a line break or a blank at an end. Enter it again without.")
+        print("notify: warning: not sent: NTFY_TOKEN has a line break or a space at an end. Enter it again without.")
         return
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:

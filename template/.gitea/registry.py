@@ -55,7 +55,7 @@ def tried(call: Callable[[], Response]) -> tuple[int, str]:
         if (0 < status < 500 and status != 429) or not pause:
             break
         if wait > pause:
-            say(f"the registry asks for {wait:.0f} seconds of patience ({status})")
+            say(f"the registry asks to wait {wait:.0f} seconds ({status})")
         time.sleep(min(wait, LONGEST))
     return status, text
 
@@ -103,12 +103,12 @@ def refusal(status: int, text: str) -> str:
         return f"Gitea knows REGISTRY_TOKEN, but it may not publish for {owner}: {advice}"
     proxied = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
     proxy = f" A proxy is set ({', '.join(proxied)}), and may be what refuses." if proxied else ""
-    trust = "have the runner's image trust the authority that signed it."
+    trust = "add the authority of its certificate to the runner's image."
     up = trust if "CERTIFICATE" in text else "see that Gitea is up at this address."
-    limit = f"the quota of {owner}, or the largest file that Gitea or a proxy before it takes, does not let this in"
+    limit = f"the file is over the quota of {owner}, or larger than Gitea or a proxy in front of it accepts"
     return {
         0: f"no answer from {REGISTRY} ({text[:300]}): {up}{proxy}",
-        400: f"the registry does not take such a file: correct {project()[0]}.{said}",
+        400: f"the registry does not accept this file: correct {project()[0]}.{said}",
         401: "Gitea does not know REGISTRY_TOKEN: put a token with the scope write:package into it.",
         403: f"the registry refuses REGISTRY_TOKEN, or {limit}: see which in Gitea.{said}{proxy}",
         404: f"{REGISTRY}: no such owner, or packages are switched off: correct one of them.",

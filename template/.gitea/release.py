@@ -100,7 +100,7 @@ def unfinished(there: list[str]) -> None:
         older = {version: commit for version, commit in older.items() if version < last}
     if missed:
         output(unfinished=" ".join(missed))
-        say(f"no files for v{', v'.join(missed)}: unless deleted, run the jobs of the tag's commit again.")
+        say(f"files missing: v{', v'.join(missed)}. Unless deleted, run the jobs of the tag's commit again.")
 
 
 def upload() -> None:

@@ -166,4 +166,4 @@ def http(
 
 for name, value in SECRET.items():
     whole = value.isprintable() and value == value.strip()
-    need(whole, f"the secret {name} has a line break or a blank at an end: enter it again without.")
+    need(whole, f"the secret {name} has a line break or a space at an end: enter it again without.")

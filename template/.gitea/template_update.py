@@ -72,7 +72,7 @@ def api(method: str, path: str, *expected: int, **body: str) -> tuple[int, Any]:
         with suppress(ValueError):
             return status, json.loads(text)
         need(
-            False, f"{url} is no page of Gitea's API ({text[:80]!r}). See what answers there: a proxy, or a login page?"
+            False, f"{url} is not a page of Gitea's API ({text[:80]!r}). What answers there: a proxy, or a login page?"
         )
     if status not in expected:
         refused(status, f"{method} {path.partition('?')[0] or '/'}: {text[:200]!r}")
@@ -91,7 +91,7 @@ def refused(status: int, what: str) -> None:
 def clone() -> None:
     """Brings the template to TEMPLATE. Only this Gitea is sent a token, only git sees it, and only if it is needed."""
     source = answer("_src_path").removeprefix("git+") if Path(ANSWERS).exists() else ""
-    need(source, f"{ANSWERS} is not there, or lacks _src_path: put it back (git log -- {ANSWERS}).")
+    need(source, f"{ANSWERS} is not there, or lacks _src_path: restore it (git log -- {ANSWERS}).")
     # No runner has a key for ssh: such an address of this Gitea is read over HTTP.
     ssh = rf"(ssh://)?git@{re.escape(urlsplit(GITEA).hostname or '')}(:[0-9]+)?[:/]"
     source = re.sub(ssh, lambda _: f"{SERVER}/", source, count=1)
@@ -105,11 +105,11 @@ def clone() -> None:
     words, token = ("clone", "--quiet", "--", source, TEMPLATE), SECRET["TEMPLATE_READ_TOKEN"] or SECRET["JOB_TOKEN"]
     cloned, text = remote("", *words)
     if not cloned and CERTIFICATE not in text.lower():
-        say("not public, or not there: asked again with a token")
+        say("not public, or not there: trying again with a token")
         cloned, text = remote(token, *words, url=f"{SERVER}/")
     need(cloned or CERTIFICATE not in text.lower(), f"git does not trust the template's server, see above. {TRUST}")
     secret = "the secret TEMPLATE_READ_TOKEN needs a token with the scope read:repository that may read it"
-    need(cloned, f"the template is gone, or private: then {secret}.")
+    need(cloned, f"the template does not exist, or is private: then {secret}.")
 
 
 def look() -> None:
@@ -124,7 +124,7 @@ def look() -> None:
     tag, base = LOCK if lock else known[newest], default_branch()
     why = settled(tag, base, updates(base).get(tag, Update()))
     hand_over(version=tag, settled="yes" if why else "")
-    say(why or ("next, uv looks." if lock else f"{tag} is newer than {before if now else 'the version here'}."))
+    say(why or ("uv looks next." if lock else f"{tag} is newer than {before if now else 'the version here'}."))
 
 
 def default_branch() -> str:
@@ -186,7 +186,7 @@ def settled(tag: str, base: str, update: Update) -> str:
     if number and update.parent == git("rev-parse", "HEAD"):
         return f"pull request #{number} (open) already has {tag}."
     if number:
-        say(f"pull request #{number} is made again, as {base} has moved on.")
+        say(f"pull request #{number} is made again, because {base} has new commits.")
         return ""
     status, pull = api("GET", f"/pulls/{quote(base, safe='')}/{branch}", 404)
     if status == 200 and os.environ.get("ONCE_MORE") != "true":
@@ -212,7 +212,7 @@ def handed() -> tuple[str, dict[str, Any]]:
     plan: Any = None
     with suppress(ValueError):
         plan = json.loads((HANDED / "plan.json").read_bytes())
-    need(isinstance(plan, dict) and plan.keys() >= FIELDS, f"plan.json lacks what the text is made of: {AGAIN}")
+    need(isinstance(plan, dict) and plan.keys() >= FIELDS, f"plan.json is not complete: {AGAIN}")
     return git("rev-parse", "FETCH_HEAD^{tree}"), plan
 
 
@@ -246,7 +246,7 @@ def publish(tag: str, base: str, update: Update, others: dict[str, Update]) -> i
     if tag == LOCK:
         subject, changed = "chore: newer dependencies", git("diff", "--raw", "--no-renames", "HEAD", tree)
         only = re.fullmatch(r":100644 100644 \w+ \w+ M\tuv\.lock", changed)
-        need(only, f"the first job changed something else than uv.lock: {AGAIN}")
+        need(only, f"the first job changed something other than uv.lock: {AGAIN}")
         if number and git("rev-parse", f"{update.commit}^{{tree}}") == tree:
             say(f"pull request #{number} (open) already has the newest.")
             return number

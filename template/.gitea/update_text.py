@@ -23,11 +23,11 @@ SECTIONS = {  # a field of what the first job handed over, or of `differences`: 
 }
 DIFF = "-c core.quotePath=false diff --no-color --no-ext-diff --no-textconv HEAD".split()
 ADVICE = (
-    "Merge this to take that version, or close it to stay: it does not come again by itself. While it is open, it "
-    "follows the default branch, until somebody else pushes a commit to its branch.\n"
+    "Merge this to update, or close it to skip this version: it is not opened again. While it is open, it follows the "
+    "default branch, until somebody else pushes a commit to its branch.\n"
 )
 BY_CI = "CI runs on it as well.\n"
-BY_JOB = "Opened with the job's own token, for which Gitea starts no CI: only the checks above ran.{}\n"
+BY_JOB = "Opened with the job's own token. Gitea starts no CI for it, so only the checks above ran.{}\n"
 READ = " Read what changes below `.gitea/` before you merge: it runs with this repository's secrets then."
 LOCKED = (
     "Brings the newest versions of the dependencies that pyproject.toml allows (`uv lock --upgrade`). Only uv.lock "
@@ -83,8 +83,8 @@ def compose(tag: str, plan: dict[str, Any], template: str, kept: list[tuple[int,
     parts = [*not_ready(plan), f"Brings this repository to the template's version {tag}{link}.\n", ADVICE]
     for number, older in kept:
         advice = f"its branch template/{older} stays. Take over what you need, then delete it."
-        parts.append(f"#{number}, which this replaces, has commits of somebody: {advice}\n")
-    same = [heading for name, (heading, _) in SECTIONS.items() if not plan[name] and name != "failures"]
+        parts.append(f"#{number}, which this replaces, has commits by somebody else: {advice}\n")
+    same = [SECTIONS[name][0] for name in list(SECTIONS)[4:] if not plan[name]]  # files, not what is said about them
     parts += sections(plan, *SECTIONS)
     if same:
         parts.append(f"Unchanged: {', '.join(same).lower()}.\n")

@@ -42,7 +42,7 @@ def project() -> tuple[str, Version, str]:
     if "version" in table.get("dynamic", ()):
         backend = " ".join(config.get("build-system", {}).get("requires", ())).replace("_", "-")
         advice = 'write version = "0.0.0" under [project] instead of naming it in dynamic.'
-        need(re.search("setuptools-scm|hatch-vcs", backend), f"the release can tell this backend no version: {advice}")
+        need(re.search("setuptools-scm|hatch-vcs", backend), f"the release cannot set this backend's version: {advice}")
         own = "" if "hatch-vcs" in backend else f"_FOR_{name.replace('-', '_').upper()}"  # hatch-vcs takes no such
         return name, (0, 0, 0), f"SETUPTOOLS_SCM_PRETEND_VERSION{own}"
     found = STATED.fullmatch(table.get("version", "").strip())

@@ -127,7 +127,7 @@ def test_indexes_of_requirements_files(repository: Callable[..., Repository], re
 def test_a_variable_in_an_address(tmp_path: Path) -> None:
     """Pip fills it in, uv does not."""
     (tmp_path / "requirements.txt").write_text("packaging\n-i https://${LOGIN}@main.example.org/simple\n")
-    with pytest.raises(Refused, match=r"requirements\.txt, line 2: uv fills in no variable in an address"):
+    with pytest.raises(Refused, match=r"requirements\.txt, line 2: uv replaces no variable in an address"):
         Requirements().read(tmp_path / "requirements.txt")
 
 
@@ -151,7 +151,7 @@ def test_a_folder_of_a_repository_is_a_requirement(tmp_path: Path) -> None:
     [
         ("git+https://user:secret@git.example.org/x.git#egg=x", "line 1: the address has a login"),
         ("x @ git+https://token@git.example.org/x.git", "line 1: the address has a login"),
-        ("--find-links https://${LOGIN}@links.example.org/", "line 1: uv fills in no variable"),
+        ("--find-links https://${LOGIN}@links.example.org/", "line 1: uv replaces no variable"),
     ],
 )
 def test_a_login_in_an_address_is_not_copied(line: str, said: str, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ BROKEN = {
     ),
     "empty wheel": (
         {"pyproject.toml": TABLE + '[tool.hatch.build.targets.wheel]\npackages = ["gone"]\n'},
-        ["has nothing to import in it", "Name its packages in the settings of the build backend"],
+        ["contains nothing to import", "Name its packages in the settings of the build backend"],
     ),
     "setup-cfg": (
         {"setup.cfg": "[metadata]\nname = small\nversion = file: gone.txt\n"},

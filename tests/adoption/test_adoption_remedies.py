@@ -278,19 +278,19 @@ def test_a_version_that_the_backend_reads_from_the_code(existing: Make, template
 @pytest.mark.parametrize(
     ("version", "tag", "shown"),
     [
-        ("2026.11.1", "", "2026.11.1 reads as a date"),
-        pytest.param("26.4", "", "26.4 reads as a date", marks=pytest.mark.slow),
-        pytest.param("1.0.0", "2026.11.1", "2026.11.1 reads as a date", marks=pytest.mark.slow),
+        ("2026.11.1", "", "2026.11.1 looks like a date"),
+        pytest.param("26.4", "", "26.4 looks like a date", marks=pytest.mark.slow),
+        pytest.param("1.0.0", "2026.11.1", "2026.11.1 looks like a date", marks=pytest.mark.slow),
         ("1.4.0", "v1.11.0", ""),
     ],
 )
 def test_a_version_of_a_date(version: str, tag: str, shown: str, make: Make, template: Path) -> None:
-    """The list says how the release counts on."""
+    """The list says how the release continues."""
     repository = make(TABLE.replace("1.0.0", version) + SETUPTOOLS)
     if tag:
         repository.git("tag", tag)
     said = adopt(repository, template)
-    assert (shown in said) if shown else "reads as a date" not in said
+    assert (shown in said) if shown else "looks like a date" not in said
     if version == "2026.11.1":
         assert "feat: makes 2026.12.0, fix: 2026.11.2, major: 2027.0.0" in said
 
@@ -308,7 +308,7 @@ def test_an_epoch(place: str, make: Make, template: Path) -> None:
     repository = make("", **{"setup.py": script}) if place == "setup" else make(table + SETUPTOOLS, **code)
     said = refused(repository, template)
     assert "The version 1!2.0.0 has an epoch" in said
-    assert "Write one without in its place" in said
+    assert "Write a version without an epoch" in said
     for path in (
         repository.path / "pyproject.toml",
         repository.path / "setup.py",

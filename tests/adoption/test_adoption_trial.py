@@ -123,7 +123,7 @@ def test_what_does_not_build_here_is_a_guess_that_is_told(
     broken = "#error no compiler for this\n"
     made = repository({"pyproject.toml": EXTENDED, "fastsum.c": broken, "small/__init__.py": ""})
     said = adopt(made, template)
-    assert "no wheel could be built on this machine, so that the import packages are small is read" in said
+    assert "no wheel could be built on this machine, so the import packages (small) are read" in said
     assert answers(made)["module_name"] == "small"
 
 

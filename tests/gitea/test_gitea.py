@@ -361,7 +361,7 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     [
         (["check", "acme"], {}, "GITEA_URL is not set."),
         (["prepare", "acme"], {"GITEA_URL": SERVER}, "GITEA_TOKEN is not set."),
-        (["check", "../acme"], {"GITEA_URL": SERVER}, "'../acme' is not a name that Gitea takes"),
+        (["check", "../acme"], {"GITEA_URL": SERVER}, "'../acme' is not a valid name in Gitea"),
         (["check", "acme", "b", "--answers", "/gone"], {"GITEA_URL": "http://127.0.0.1:9"}, "/gone cannot be read"),
         (["check", "acme"], {"GITEA_URL": "http://127.0.0.1:9"}, "check stopped: no connection"),
     ],

@@ -120,7 +120,7 @@ def test_from_nothing_to_a_release(owner: Prepared, live: Live, tmp_path: Path) 
     healed = owner.gitea("prepare", "--apply", **owner.password)
     assert healed.code == 0, healed.all
     assert healed.texts("done") == [
-        "switch Actions on in it",
+        "switch Actions on in the repository",
         f"secrets REGISTRY_USER and REGISTRY_TOKEN, with a new token of {owner.bot} (write:package)",
     ]
     if server.since((1, 23), (11, 0)):

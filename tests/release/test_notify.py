@@ -170,7 +170,7 @@ def test_nothing_is_sent(ntfy: Ntfy) -> None:
 def test_a_token_with_a_line_break(ntfy: Ntfy, token: str) -> None:
     """As a browser or an editor leaves it: a sentence, and not the token."""
     log = sent(ntfy.url, NTFY_TOKEN=token)
-    assert "NTFY_TOKEN has a line break or a blank at an end. Enter it again without." in log
+    assert "NTFY_TOKEN has a line break or a space at an end. Enter it again without." in log
     assert "secret" not in log
     assert ntfy.got == []
 
@@ -209,7 +209,7 @@ def test_no_job_ran() -> None:
 def test_unfinished() -> None:
     """A version without files is named in every message until it has them."""
     text = composed(needs("success", "success", "failure", unfinished="1.2.3 1.2.2"))["message"]
-    assert "no files: 1.2.3 1.2.2. Unless deleted, run the jobs of the tag's commit again." in text
+    assert "Files missing: 1.2.3 1.2.2. Unless deleted, run the jobs of the tag's commit again." in text
 
 
 def test_a_job_of_this_repository_alone() -> None:

@@ -108,7 +108,7 @@ def test_lost_race_says_to_run_all_jobs_again(world: World, step: str) -> None:
     job = world.run(Job(second), before=lambda name: name == step and world.run(faster))
     assert faster.green, faster.log
     assert ALL in sentence(job)
-    assert ("another run took v0.1.0 meanwhile" if step == "tag" else "and is now 0.1.1") in sentence(job)
+    assert ("another run has taken v0.1.0" if step == "tag" else "and is now 0.1.1") in sentence(job)
     alone = world.run(Job(second), alone=job)
     assert "was built as version 0.1.0, and is now 0.1.1" in sentence(alone)
     assert ALL in sentence(alone)
@@ -203,7 +203,7 @@ def test_push_that_failed_in_passing(world: World) -> None:
     """Nobody is blamed for a server's bad minute; nothing is uploaded, and a re-run heals."""
     commit = world.push("feat: a")
     job = world.run(Job(commit, "failed:push"))
-    assert "origin took no v0.1.0, see above: run this job again" in sentence(job)
+    assert "origin refused v0.1.0, see above: run this job again" in sentence(job)
     assert "HTTP 502" in job.log
     assert world.registry.files() == {}
     assert world.run(Job(commit)).green
@@ -240,7 +240,7 @@ def test_registry_goes_down_after_the_tag(world: World) -> None:
     after = world.run(Job(later))
     assert after.green
     assert after.outputs == {"unfinished": "0.1.0"}
-    assert "no files for v0.1.0: unless deleted, run the jobs of the tag's commit again" in after.log
+    assert "files missing: v0.1.0. Unless deleted, run the jobs of the tag's commit again" in after.log
     assert world.run(Job(commit)).green
     assert world.run(Job(later)).outputs == {}
     assert world.defects([commit]) == []

@@ -58,7 +58,7 @@ def test_a_certificate_that_nobody_trusts(history: Repository, secure: str) -> N
     history.commit("feat: a")
     sentence = refused(history, secure)
     assert "certificate verify failed" in sentence
-    assert "have the runner's image trust the authority that signed it. Then run this job again." in sentence
+    assert "add the authority of its certificate to the runner's image. Then run this job again." in sentence
 
 
 def test_an_authority_that_the_system_trusts(history: Repository, secure: str, authority: Authority) -> None:
@@ -126,7 +126,7 @@ def test_a_secret_with_a_line_break(history: Repository, gitea: Recorded, name: 
     """As a browser or an editor leaves it. It is refused, and not shown."""
     history.commit("feat: a")
     sentence = refused(history, gitea.url, **{name: value})
-    assert f"the secret {name} has a line break or a blank at an end" in sentence
+    assert f"the secret {name} has a line break or a space at an end" in sentence
     assert "secret\\n" not in sentence
     assert "sec" not in sentence.replace("secret ", "")
 
@@ -159,9 +159,9 @@ def upload(repository: Repository, stub: Recorded, words: tuple[str, ...] = UPLO
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((403, "upload size limit exceeded: 20 MiB"), ["It says: upload size limit exceeded: 20 MiB", "largest file"]),
+        ((403, "upload size limit exceeded: 20 MiB"), ["It says: upload size limit exceeded: 20 MiB", "larger than"]),
         ((413, "quota exceeded"), ["the quota of acme", "raise it", "It says: quota exceeded"]),
-        ((413, "<html>nginx</html>"), ["proxy before it", "raise it"]),
+        ((413, "<html>nginx</html>"), ["proxy in front of it", "raise it"]),
         ((400, "invalid version"), ["It says: invalid version", "correct handler-base"]),
         ((401, "no"), ["does not know REGISTRY_TOKEN"]),
         ((404, ""), ["no such owner"]),
@@ -212,7 +212,7 @@ def test_too_many_requests(history: Repository, gitea: Recorded, monkeypatch: py
     history.commit("feat: a")
     gitea.answer = NO_FILE
     code, log, _ = preflight(history, gitea.url)
-    assert (code, log) == (0, "release: the registry asks for 2 seconds of patience (429)\nrelease: version 0.1.0\n")
+    assert (code, log) == (0, "release: the registry asks to wait 2 seconds (429)\nrelease: version 0.1.0\n")
 
 
 ALL = "run all jobs of this run again."

@@ -163,7 +163,7 @@ def unrendered(template: Template) -> None:
         pytest.param(
             left_behind,
             "1 file, .1 -0; update .+: failed",
-            "the update .+ leaves tests/test_smoke.py other than in a new ",
+            "the update .+ leaves tests/test_smoke.py different from a new ",
             marks=pytest.mark.slow,
         ),
         (unrendered, "not rendered", "no package can be made with this change: .+ Correct the template."),
@@ -220,8 +220,8 @@ FRESH = AFTER | {"README.md": (b"theirs", False), "pyproject.toml": (b"c", False
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        ({".gitea/a": (b"new", False)}, "leaves .gitea/a other than in a new package"),
-        ({".gitea/b": (b"", False)}, "leaves .gitea/b other than in a new package"),
+        ({".gitea/a": (b"new", False)}, "leaves .gitea/a different from a new package"),
+        ({".gitea/b": (b"", False)}, "leaves .gitea/b different from a new package"),
         ({"README.md": (b"theirs", False)}, "changes README.md, which the owner has"),
         ({"a.py": (b"", False), "b.py": (b"", False)}, "changes a.py, b.py, which the owner has"),
     ],

@@ -17,7 +17,7 @@ from versions import NEWEST, VERSIONS, Template
 NAMES = [f"acme/package-{number}" for number in range(100)]
 # What some of them do, and what is said of it.
 TROUBLE = {
-    "gone": ("acme/package-7", "404 not found: it is gone, or the token's account may not read it"),
+    "gone": ("acme/package-7", "404 not found: it does not exist, or the token's account may not read it"),
     "forbidden": ("acme/package-17", "403 token does not have at least one of required scope(s)"),
     "broken": ("acme/package-27", "500 Internal Server Error"),
     "no workflow": ("acme/package-57", '404 workflow "template-update.yaml" doesn\'t exist'),
@@ -134,7 +134,7 @@ def test_ask_goes_on_when_some_fail(template: Template, town: Town) -> None:
     newest = NAMES[97:]
     for place, name in enumerate(NAMES):
         if name not in ailing:
-            expected = [NEWEST, "newest, not asked"] if name in newest else [VERSIONS[place % 10], "asked"]
+            expected = [NEWEST, "up to date, not asked"] if name in newest else [VERSIONS[place % 10], "asked"]
             assert table[name] == expected
     dispatched = {name: repository.dispatched for name, repository in town.known.items() if repository.dispatched}
     assert dispatched == {

@@ -107,7 +107,7 @@ def test_ctrl_c_shows_what_is_known(template: Template, acme: GiteaOwner, form: 
         assert [row["repository"] for row in found["repositories"] if not row["result"]] == ["acme/ray-serve"]
     else:
         assert "| 0.10.0 2026-02-01 | feat |" in out
-        assert "Interrupted: 1 repository not asked to the end." in out
+        assert "Interrupted: 1 repository not finished." in out
 
 
 def test_a_server_that_hangs_costs_a_bounded_time(template: Template, acme: GiteaOwner) -> None:
@@ -121,7 +121,7 @@ def test_a_server_that_hangs_costs_a_bounded_time(template: Template, acme: Gite
     finally:
         over.set()
     assert done.returncode == 1
-    assert "Stopped after 3 s (--deadline): 306 repositories not asked to the end." in done.stdout
+    assert "Stopped after 3 s (--deadline): 306 repositories not finished." in done.stdout
     assert "Traceback" not in done.stderr
 
 

@@ -67,7 +67,7 @@ def test_git_that_cannot_read_is_a_sentence(template: Template, acme: GiteaOwner
     assert done.stderr.startswith("git cannot read the template's versions: fatal: detected dubious ownership")
     done = run(template, acme, "status", "--owner", "acme", PATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("git is not there, so the template's versions are not known")
+    assert done.stderr.startswith("git is not installed, so the template's versions are not known")
 
 
 def test_the_table_fits_a_screen(template: Template, acme: GiteaOwner) -> None:
@@ -92,14 +92,14 @@ def test_ask_reaches_only_who_is_behind(template: Template, acme: GiteaOwner) ->
     found = data(template, acme, "ask")
     asked = {name for name, repository in acme.known.items() if repository.dispatched}
     assert asked == {"acme/handler-base", "acme/ray-serve", "acme/their-fork"}
-    assert found["repositories"]["mlflow"]["result"] == "newest, not asked"
+    assert found["repositories"]["mlflow"]["result"] == "up to date, not asked"
 
 
 def test_a_newer_prerelease_is_not_led_back(template: Template, acme: GiteaOwner) -> None:
     """Who is on a pre-release of a version that is not out yet is asked for nothing."""
     acme.known["acme/ray-serve"].answers = ANSWERS.format("v99.0.0-rc1", "ray-serve-apps")
     row = data(template, acme, "ask")["repositories"]["ray-serve"]
-    assert (row["version"], row["behind"], row["result"]) == ("v99.0.0-rc1", 0, "newest, not asked")
+    assert (row["version"], row["behind"], row["result"]) == ("v99.0.0-rc1", 0, "up to date, not asked")
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -159,7 +159,7 @@ def test_a_scope_that_is_missing_is_said(template: Template, acme: GiteaOwner) -
         done = run(template, acme, "status", "--owner", words)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"The repositories of {words} cannot be listed: {reason}")
-    assert "is no name of an owner" in run(template, acme, "status", "--owner", "a/b").stderr
+    assert "is not a name of an owner" in run(template, acme, "status", "--owner", "a/b").stderr
 
 
 @pytest.mark.parametrize("kind", ["repos", "pypi", "raw", "compare", "state", "tree"])

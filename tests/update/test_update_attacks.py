@@ -75,7 +75,7 @@ def test_a_plan_that_is_none_is_refused_in_a_sentence(tmp_path: Path, text: str)
     done = subprocess.run(words, cwd=tmp_path / "here", env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == ""
-    assert "plan.json lacks what the text is made of: run all jobs of this run again." in done.stdout.splitlines()[-1]
+    assert "plan.json is not complete: run all jobs of this run again." in done.stdout.splitlines()[-1]
 
 
 def test_what_is_changed_on_the_way_is_not_opened(scene: Scene, tmp_path: Path) -> None:

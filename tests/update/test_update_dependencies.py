@@ -140,7 +140,7 @@ def test_more_than_uv_lock_is_refused(needing: Scene) -> None:
     release(scene, "1.1")
     run = scene.run(dependencies="true")
     assert run.jobs == REFUSED, run
-    assert "something else than uv.lock" in last_words(run.log())
+    assert "something other than uv.lock" in last_words(run.log())
     assert (set(scene.heads), scene.pulls) == ({"main"}, [])
 
 

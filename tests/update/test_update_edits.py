@@ -180,7 +180,7 @@ def distribution_renamed_with_cli(package: Package) -> None:
     package.do("uv", "lock", "--quiet")
 
 
-@edit("not your deletion of tests/test_smoke.py", holds=gone("tests/test_own.py", "tests/__init__.py"))
+@edit("you deleted tests/test_smoke.py", holds=gone("tests/test_own.py", "tests/__init__.py"))
 def test_deleted(package: Package) -> None:
     """The template's test goes; it is the template's, so it comes back."""
     package.git("rm", "--quiet", "tests/test_smoke.py")

@@ -30,7 +30,7 @@ def test_an_open_one_follows_main(scene: Scene) -> None:
     main = scene.push("feat: red")
     run = scene.run()
     assert run.jobs == GREEN, run
-    assert "pull request #11 is made again, as main has moved on" in run.log()
+    assert "pull request #11 is made again, because main has new commits" in run.log()
     assert [pull["number"] for pull in scene.pulls] == [11]
     assert scene.heads[BRANCH] != first
     assert parents(scene, BRANCH)[0] == main
@@ -85,7 +85,7 @@ def test_a_persons_commit_is_left(scene: Scene, how: str) -> None:
     assert run.jobs == GREEN, run
     older, newer = scene.pulls
     assert (older["state"], newer["state"]) == ("closed", "open")
-    assert f"#11, which this replaces, has commits of somebody: its branch {BRANCH} stays." in newer["body"]
+    assert f"#11, which this replaces, has commits by somebody else: its branch {BRANCH} stays." in newer["body"]
     assert scene.heads[BRANCH] == theirs
 
 
@@ -140,7 +140,7 @@ def test_what_a_person_can_cause_is_said_in_a_sentence(scene: Scene, kind: str) 
     if kind == "page":
         page: Answer = ("200 OK", [("Content-Type", "text/html")], b"<html>Sign in</html>")
         scene.gitea.stop = lambda *_: page
-        said = "is no page of Gitea's API"
+        said = "is not a page of Gitea's API"
     elif kind == "certificate":
         git = "#!/bin/sh\ncase $* in *clone*) echo 'fatal: SSL certificate problem: unknown' >&2; exit 128;; esac\n"
         own = scene.package.do("sh", "-c", "command -v git").strip()

@@ -107,7 +107,7 @@ def test_what_is_long_is_folded_and_what_is_cut_is_said() -> None:
     assert "### Workflows\n\n<details><summary>400 lines</summary>\n\n```diff\n+ line\n" in text
     assert "and 100 lines more\n```\n\n</details>" in text
     assert "### uv.lock\n\n```text\none 1.0 -> 1.1\n```" in text
-    assert "pyproject.toml, answers, all files." in text.split("Unchanged: ")[1]
+    assert "\nUnchanged: pyproject.toml, answers, all files.\n" in text
     assert "### pyproject.toml" not in text
 
 

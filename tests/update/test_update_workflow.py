@@ -175,7 +175,7 @@ def test_a_template_that_cannot_be_found(scene: Scene) -> None:
     scene.push("chore: tidy")
     run = scene.bot()
     assert run.jobs == RED, run
-    assert ".copier-answers.yml is not there, or lacks _src_path: put it back" in last_words(run.log())
+    assert ".copier-answers.yml is not there, or lacks _src_path: restore it" in last_words(run.log())
 
 
 @pytest.mark.slow
@@ -331,7 +331,7 @@ def test_a_private_template_needs_a_token_that_may_read_it(scene: Scene) -> None
     del scene.gitea.known[TEMPLATE]
     run = scene.bot()
     assert run.jobs == RED, run
-    assert "the template is gone, or private" in last_words(run.log())
+    assert "the template does not exist, or is private" in last_words(run.log())
     assert len(scene.pulls) == 1
 
 
