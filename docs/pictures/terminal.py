@@ -122,8 +122,9 @@ def lines(screen: pyte.Screen, home: str) -> list[Text]:
 
 
 def shortened(found: list[Text], cuts: list[tuple[str, str]]) -> list[Text]:
-    """Returns the lines without Copier's own about its tasks; from the one with a text up to another it has one `⋮`. None is longer
-    than two lines of the picture.
+    """Returns the lines without Copier's own about its tasks, none longer than two lines of the picture.
+
+    From the one with a text up to another one there is a `⋮` instead.
     """
     found = [line for line in found if "Running task" not in line.plain]
     for line in found:
