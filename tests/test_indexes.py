@@ -161,7 +161,7 @@ def test_a_name_that_was_deleted_is_red(indexes: Indexes, render: Render, run: R
     assert locked(package) == OURS | {"mlflow-utils": "99.0"}, "somebody else's is taken"
     run("git", "commit", "-qam", "fix: upgrade", cwd=package)
     said = compared(indexes, package, run, 1)
-    assert f"uv.lock takes mlflow-utils from {indexes.public}, and took it from the owner's index before" in said
+    assert f"uv.lock takes mlflow-utils from {indexes.public}. Before, it came from the owner's index" in said
     assert "upload it to the owner's index again" in said.splitlines()[-1]
 
 

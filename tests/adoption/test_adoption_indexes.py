@@ -299,7 +299,7 @@ def test_a_folder_called_like_a_requirement(repository: Callable[..., Repository
     done = made.copier(
         "copy", "--trust", "--defaults", "-d", "trial=none", "-d", "project_name=toolz", str(template), "."
     )
-    assert "it needs toolz from the index. Give it a name of its own" in done.stdout
+    assert "it requires toolz from the index. Give it another name" in done.stdout
     word = done.stdout.partition("with -d ")[2].split()[0]
     adopt(made, template, "-d", word)
     assert pyproject(made)["project"]["name"] == "my-toolz"
