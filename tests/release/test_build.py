@@ -300,7 +300,7 @@ def test_a_file_that_git_lfs_keeps(history: Repository, tmp_path: Path) -> None:
     _, log = build(history, until="build", expect=1)
     last = log.splitlines()[-1]
     assert "handler_base-0.1.0/handler_base/model.bin is only a Git LFS pointer" in last
-    assert "`git lfs install && git lfs pull` in .gitea/setup.sh" in last
+    assert "`git lfs install && git lfs pull` to .gitea/setup.sh" in last
     history.environment = {**history.environment, "GIT_CONFIG_COUNT": "1"}
     history.environment |= {"GIT_CONFIG_KEY_0": "filter.lfs.smudge", "GIT_CONFIG_VALUE_0": "cat > /dev/null; echo real"}
     files, _ = build(history, until="build")
