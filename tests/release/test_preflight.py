@@ -145,7 +145,7 @@ def test_good_credentials_of_a_real_registry(history: Repository, registry: Regi
         ((401, "authGroup.Verify"), ["does not know", "REGISTRY_TOKEN"]),
         ((403, "quota exceeded"), ["quota", "REGISTRY_TOKEN"]),
         ((404, ""), ["/api/packages/acme/pypi", "no such owner", "switched off"]),
-        ((413, ""), ["quota of acme", "largest file"]),
+        ((413, ""), ["quota of acme", "larger than"]),
         ((302, "http://127.0.0.1:9/elsewhere"), ["302", "address"]),
         ((500, ""), ["500"]),
         ((200, "<html>"), ["200"]),
