@@ -242,7 +242,9 @@ def test_a_version_in_the_code(file: str, make: Make, template: Path) -> None:
     line = '__version__: str = "1.0.0"' if "about" in file else '__version__ = "1.0.0"'
     repository = make(TABLE + SETUPTOOLS, **{file: f'"""One."""\n\n{line}\n'})
     said = adopt(repository, template)
-    found = re.search(rf"\n  {file}, line 3: __version__ stays '1.0.0', .*`(from .*)` above it, and there `(.*)`\n", said)
+    found = re.search(
+        rf"\n  {file}, line 3: __version__ stays '1.0.0', .*`(from .*)` above it, and there `(.*)`\n", said
+    )
     assert found, said
     repository.write(file, f'"""One."""\n\n{found[1]}\n\n{found[2]}\n')
     assert "__version__" not in adopt(repository, template)
