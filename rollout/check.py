@@ -71,7 +71,7 @@ async def guarded(part: Callable[[Look], Findings], look: Look) -> Findings:
 async def version(look: Look) -> Findings:
     """Is the server new enough?"""
     said = str((await look.get("version")).json()["version"])
-    product = "Forgejo" if "+gitea-" in said else "Gitea"
+    product = look.product = "Forgejo" if "+gitea-" in said else "Gitea"
     try:
         mine = Version(re.split(r"[+-]", said)[0])
     except InvalidVersion:
@@ -165,9 +165,10 @@ async def workflow(look: Look) -> Findings:
     if look.answer("gitea_owner").lower() != look.owner.lower():
         fix = "uvx copier update --trust --defaults --vcs-ref=:current: --data gitea_owner=" + look.owner
         yield Finding("wrong", f"the package publishes to {look.answer('gitea_owner')}", fix)
-    # On Forgejo, and on Gitea before 1.25, an empty repository lists no files, whatever the path.
-    listed = await look.get(f"{look.path}/contents/.forgejo/workflows", 404) if look.there else None
-    if listed is not None and listed.is_success and listed.json():
+    if look.product != "Forgejo" or not look.there:
+        return
+    listed = await look.get(f"{look.path}/contents/.forgejo/workflows", 404)
+    if listed.is_success and listed.json():  # an empty repository lists no files, whatever the path
         fix = "move its files to .gitea/workflows with git mv"
         yield Finding("wrong", "Forgejo runs .forgejo/workflows, and ignores .gitea/workflows", fix)
 

@@ -18,6 +18,7 @@ class Look:
     owner: str
     repository: str  # empty: the owner alone
     registry_token: str
+    product: str = "Gitea"  # or Forgejo
     organisation: bool = True
     there: bool = False  # the repository
     answers: dict[str, Any] = field(default_factory=dict)

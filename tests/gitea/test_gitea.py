@@ -47,6 +47,7 @@ GOOD: dict[str, Any] = {
     "orgs/acme/actions/secrets": [],
     "repos/acme/base/tag_protections": [{"name_pattern": "release-*"}],
 }
+FORGEJO_15 = {"version": {"version": "15.0.3+gitea-1.22.0"}}
 HOME = {"authorization_endpoint": "https://git.test/login/oauth/authorize"}
 ELSEWHERE: dict[str, Any] = {
     "https://git.test/.well-known/openid-configuration": HOME,
@@ -110,7 +111,7 @@ def test_all_is_well(look: Callable[..., list[Finding]]) -> None:
 
 def test_an_empty_repository_ignores_no_workflows(look: Callable[..., list[Finding]]) -> None:
     """Forgejo, and Gitea before 1.25, list no files of it, whatever the path."""
-    found = look({f"{REPOSITORY}/contents/.forgejo/workflows": []})
+    found = look({**FORGEJO_15, f"{REPOSITORY}/contents/.forgejo/workflows": []})
     assert not [one.text for one in found if one.bad]
 
 
@@ -146,7 +147,7 @@ HIDDEN = httpx.Response(403, json={"message": "no"})
             "--data gitea_owner=acme",
         ),
         (
-            {f"{REPOSITORY}/contents/.forgejo/workflows": [{"name": "ci.yaml"}]},
+            {**FORGEJO_15, f"{REPOSITORY}/contents/.forgejo/workflows": [{"name": "ci.yaml"}]},
             "wrong",
             "Forgejo runs .forgejo/workflows",
             "git mv",
