@@ -34,7 +34,7 @@ def test_a_version_that_is_gone(package: Callable[..., Package], rendered: Calla
     mine.commit("fix: mine")
     done = mine.copier(*recopy)
     assert done.returncode == 0, done.stderr
-    assert "v0.9.9 is gone" in done.stdout
+    assert "v0.9.9 no longer exists" in done.stdout
     assert "git diff HEAD" in done.stdout
     fresh = rendered(NEWEST).owned()
     assert {name: content for name, content in mine.owned().items() if name in fresh} == fresh
