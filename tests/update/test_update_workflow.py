@@ -437,5 +437,5 @@ def test_a_version_that_the_template_has_lost(scene: Scene, version: str) -> Non
     (pull,) = scene.pulls
     assert pull["title"] == f"chore: template {NEW}", pull["body"]
     assert f"no longer has {version}" in pull["body"]
-    assert f"{version} is gone" in pull["body"]
+    assert f"{version} no longer exists" in pull["body"]
     assert "name: Compile" in scene.show(".gitea/workflows/ci.yaml")
