@@ -158,7 +158,7 @@ def unrendered(template: Template) -> None:
         (
             conflicting,
             "1 file, .1 -1; update from v1.4.0: failed",
-            "the update from v1.4.0 conflicts in README.md, pyproject.toml. Leave ",
+            "the update from v1.4.0 conflicts in README.md, pyproject.toml. Keep ",
         ),
         pytest.param(
             left_behind,
